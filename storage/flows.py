@@ -1,0 +1,87 @@
+"""Published flows: immutable versions, and which of them is live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+from sqlalchemy import Connection, func, insert, select, update
+
+from storage.tables import flow_versions, flows
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFlow:
+    """One version as it was published: the texts of the flow, of its translations and of the project file."""
+
+    flow: str
+    version: int
+    text: str
+    project: str
+    translations: dict[str, str]  # file name → text
+    note: str | None
+    created_at: int
+
+
+def live_versions(conn: Connection) -> dict[str, int]:
+    return {row.name: row.live_version for row in conn.execute(select(flows.c.name, flows.c.live_version))}
+
+
+def get(conn: Connection, flow: str, version: int) -> StoredFlow | None:
+    row = conn.execute(
+        select(flow_versions).where(flow_versions.c.flow == flow, flow_versions.c.version == version)
+    ).first()
+    if row is None:
+        return None
+    return StoredFlow(
+        row.flow, row.version, row.text, row.project, orjson.loads(row.translations), row.note, row.created_at
+    )
+
+
+def publish(
+    conn: Connection,
+    *,
+    flow: str,
+    text: str,
+    project: str,
+    translations: dict[str, str],
+    note: str | None,
+    now: int,
+) -> tuple[int, bool]:
+    """Store a new version and make it live, unless the live one is the same. Returns (version, is_new)."""
+    live = conn.execute(select(flows.c.live_version).where(flows.c.name == flow)).scalar()
+    if live is not None:
+        same = get(conn, flow, live)
+        if same is not None and (same.text, same.project, same.translations) == (text, project, translations):
+            return live, False
+    newest = conn.execute(select(func.max(flow_versions.c.version)).where(flow_versions.c.flow == flow)).scalar() or 0
+    version = newest + 1
+    conn.execute(
+        insert(flow_versions).values(
+            flow=flow,
+            version=version,
+            text=text,
+            project=project,
+            translations=orjson.dumps(translations, option=orjson.OPT_SORT_KEYS).decode(),
+            note=note,
+            created_at=now,
+        )
+    )
+    make_live(conn, flow, version)
+    return version, True
+
+
+def make_live(conn: Connection, flow: str, version: int) -> None:
+    changed = conn.execute(update(flows).where(flows.c.name == flow).values(live_version=version))
+    if changed.rowcount == 0:
+        conn.execute(insert(flows).values(name=flow, live_version=version))
+
+
+def newest_project(conn: Connection) -> str:
+    """The project file of the last publishing; "" = none."""
+    query = (
+        select(flow_versions.c.project)
+        .order_by(flow_versions.c.created_at.desc(), flow_versions.c.flow, flow_versions.c.version.desc())
+        .limit(1)
+    )
+    return conn.execute(query).scalar() or ""

@@ -1,0 +1,55 @@
+"""Bringing a database to the newest schema, and knowing whether it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from storage.tables import metadata
+
+_HERE = Path(__file__).parent / "migrations"
+
+
+def _config(conn: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
+    if conn is not None:
+        config.attributes["connection"] = conn
+    return config
+
+
+def newest() -> str:
+    """The revision that this code needs."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None
+    return head
+
+
+def current(conn: Connection) -> str | None:
+    """The revision that the database is at; None = empty."""
+    return MigrationContext.configure(conn).get_current_revision()
+
+
+def upgrade(conn: Connection) -> None:
+    """Run every migration that is missing. The caller commits."""
+    command.upgrade(_config(conn), "head")
+
+
+def differences(conn: Connection) -> Sequence[Any]:
+    """What the tables of the code and of the database do not have in common."""
+    context = MigrationContext.configure(conn, opts={"compare_type": True, "compare_server_default": False})
+    return [d for d in compare_metadata(context, metadata) if not _is_expected(d)]
+
+
+def _is_expected(difference: Any) -> bool:
+    """Alembic's own table is not one of ours."""
+    first = difference[0] if isinstance(difference, tuple) else None
+    return first == "remove_table" and difference[1].name == "alembic_version"

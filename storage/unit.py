@@ -1,0 +1,702 @@
+"""One transaction's view of people and their dialogs: read in bulk, changed in memory, written in bulk.
+
+A batch of turns touches each table once or twice, however many turns it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, text, update
+
+from storage import inbox, outbox
+from storage.ids import Ids
+from storage.inbox import NewEvent, Settled
+from storage.outbox import NewDelivery
+from storage.tables import (
+    contact_addresses,
+    contacts,
+    conversations,
+    deliveries,
+    dialogs,
+    early_statuses,
+    goals,
+    issues,
+    links,
+    messages,
+    payments,
+    subject_states,
+    timers,
+    turns,
+)
+
+
+@dataclass(slots=True)
+class Contact:
+    id: int
+    name: str | None
+    username: str | None
+    lang: str | None
+    phone: str | None
+    phone_is_proven: bool
+    variables: dict[str, Any]
+    created_at: int
+    is_new: bool = False
+    is_changed: bool = False
+
+
+@dataclass(slots=True)
+class Conversation:
+    id: int
+    contact_id: int
+    channel: str
+    account: str
+    address: str
+    event_key: str
+    last_in_at: int | None
+    last_at: int
+    had_dialog: bool
+    unreachable: str | None = None
+    alerted_at: int | None = None
+    group_chat_id: int | None = None
+    thread_id: int | None = None
+    card_message_id: int | None = None
+    is_new: bool = False
+    is_changed: bool = False
+
+
+@dataclass(slots=True)
+class DialogRow:
+    id: int
+    conversation_id: int | None
+    contact_id: int | None
+    channel: str
+    flow: str
+    version: int
+    step: str
+    status: str
+    tag: str | None
+    turn: int
+    state: str
+    created_at: int
+    updated_at: int
+    is_new: bool = False
+    is_changed: bool = False
+
+
+_CONTACT_COLUMNS = ("id", "name", "username", "lang", "phone", "phone_is_proven", "variables", "created_at")
+_CONVERSATION_COLUMNS = (
+    "id",
+    "contact_id",
+    "channel",
+    "account",
+    "address",
+    "event_key",
+    "last_in_at",
+    "last_at",
+    "had_dialog",
+    "unreachable",
+    "alerted_at",
+    "group_chat_id",
+    "thread_id",
+    "card_message_id",
+)
+_DIALOG_COLUMNS = (
+    "id",
+    "conversation_id",
+    "contact_id",
+    "channel",
+    "flow",
+    "version",
+    "step",
+    "status",
+    "tag",
+    "turn",
+    "state",
+    "created_at",
+    "updated_at",
+)
+
+_ADDRESSES = select(contact_addresses.c.channel, contact_addresses.c.address, contact_addresses.c.contact_id)
+_CONTACTS = select(*(contacts.c[name] for name in _CONTACT_COLUMNS))
+_CONVERSATIONS = select(*(conversations.c[name] for name in _CONVERSATION_COLUMNS))
+_DIALOGS = select(*(dialogs.c[name] for name in _DIALOG_COLUMNS))
+_OPEN = text("dialogs.status <> 'closed'")
+
+_INSERT_CONTACT = insert(contacts)
+_INSERT_ADDRESS = insert(contact_addresses)
+_INSERT_CONVERSATION = insert(conversations)
+_INSERT_DIALOG = insert(dialogs)
+_INSERT_TURN = insert(turns)
+_INSERT_MESSAGE = insert(messages)
+_INSERT_TIMER = insert(timers)
+_INSERT_GOAL = insert(goals)
+_INSERT_LINK = insert(links)
+_UPDATE_CONTACT = (
+    update(contacts)
+    .where(contacts.c.id == bindparam("row_id"))
+    .values({name: bindparam(f"new_{name}") for name in _CONTACT_COLUMNS[1:-1]})
+)
+_UPDATE_CONVERSATION = (
+    update(conversations)
+    .where(conversations.c.id == bindparam("row_id"))
+    .values({name: bindparam(f"new_{name}") for name in _CONVERSATION_COLUMNS[4:]})
+)
+_UPDATE_DIALOG = (
+    update(dialogs)
+    .where(dialogs.c.id == bindparam("row_id"))
+    .values(
+        {name: bindparam(f"new_{name}") for name in ("step", "status", "tag", "turn", "state", "updated_at", "version")}
+    )
+)
+_DELETE_TIMER = delete(timers).where(
+    timers.c.dialog_id == bindparam("of_dialog"), timers.c.name == bindparam("timer_name")
+)
+_DELETE_TIMERS = delete(timers).where(timers.c.dialog_id == bindparam("of_dialog"))
+
+
+@dataclass(slots=True)
+class UnitOfWork:
+    """The rows of one transaction. Nothing is written before `flush`, and nothing is committed here."""
+
+    conn: Connection
+    now: int  # milliseconds
+    ids: Ids
+    contacts: dict[int, Contact] = field(default_factory=dict)
+    conversations: dict[int, Conversation] = field(default_factory=dict)
+    dialogs: dict[int, DialogRow] = field(default_factory=dict)
+    settled: list[Settled] = field(default_factory=list)
+    delivered: list[NewDelivery] = field(default_factory=list)
+    events: list[NewEvent] = field(default_factory=list)
+    _addresses: dict[tuple[str, str], int | None] = field(default_factory=dict)
+    _of_contact: set[int] = field(default_factory=set)
+    _new_addresses: list[dict[str, Any]] = field(default_factory=list)
+    _turns: list[dict[str, Any]] = field(default_factory=list)
+    _messages: list[dict[str, Any]] = field(default_factory=list)
+    _timers: dict[tuple[int, str], dict[str, Any] | None] = field(default_factory=dict)
+    _ended: set[int] = field(default_factory=set)
+    _links: dict[tuple[str, int], None] = field(default_factory=dict)
+    _goals: list[dict[str, Any]] = field(default_factory=list)
+    _wishes: dict[str, NewDelivery] = field(default_factory=dict)
+    _unpark: set[int] = field(default_factory=set)
+
+    def next_id(self) -> int:
+        return self.ids.next(self.conn)
+
+    # ------------------------------------------------------------------------------------------------- reading
+
+    def load(self, addresses: Iterable[tuple[str, str]] = (), contact_ids: Iterable[int] = ()) -> None:
+        """Read people with their conversations and open dialogs; in PostgreSQL their rows stay locked."""
+        wanted = [key for key in dict.fromkeys(addresses) if key not in self._addresses]
+        ids = {id_ for id_ in contact_ids if id_ not in self._of_contact}
+        by_channel: dict[str, list[str]] = {}
+        for channel, address in wanted:
+            by_channel.setdefault(channel, []).append(address)
+            self._addresses[channel, address] = None
+        for channel, names in by_channel.items():
+            query = _ADDRESSES.where(contact_addresses.c.channel == channel, contact_addresses.c.address.in_(names))
+            for row in self.conn.execute(query):
+                self._addresses[row.channel, row.address] = row.contact_id
+                if row.contact_id not in self._of_contact:
+                    ids.add(row.contact_id)
+        if not ids:
+            return
+        ordered = sorted(ids)
+        self._of_contact |= ids
+        people = _CONTACTS.where(contacts.c.id.in_(ordered)).order_by(contacts.c.id)
+        if self.conn.dialect.name == "postgresql":
+            people = people.with_for_update()
+        for row in self.conn.execute(people):
+            known = dict(row._mapping)
+            known["variables"] = orjson.loads(known["variables"])
+            self.contacts[row.id] = Contact(**known)
+        for row in self.conn.execute(_CONVERSATIONS.where(conversations.c.contact_id.in_(ordered))):
+            self.conversations[row.id] = Conversation(**row._mapping)
+        for row in self.conn.execute(_DIALOGS.where(dialogs.c.contact_id.in_(ordered), _OPEN)):
+            self.dialogs[row.id] = DialogRow(**row._mapping)
+
+    def contact_at(self, channel: str, address: str) -> Contact | None:
+        if (channel, address) not in self._addresses:
+            self.load([(channel, address)])
+        contact_id = self._addresses[channel, address]
+        return None if contact_id is None else self.contact(contact_id)
+
+    def contact(self, contact_id: int) -> Contact:
+        if contact_id not in self.contacts:
+            self.load(contact_ids=[contact_id])
+        return self.contacts[contact_id]
+
+    def conversations_of(self, contact_id: int) -> list[Conversation]:
+        self.contact(contact_id)
+        found = [c for c in self.conversations.values() if c.contact_id == contact_id]
+        return sorted(found, key=lambda c: (c.last_in_at or 0, c.last_at), reverse=True)
+
+    def conversation(self, conversation_id: int) -> Conversation:
+        if conversation_id not in self.conversations:
+            owner = self.conn.execute(
+                select(conversations.c.contact_id).where(conversations.c.id == conversation_id)
+            ).scalar_one()
+            self.load(contact_ids=[owner])
+        return self.conversations[conversation_id]
+
+    def conversation_in_thread(self, group_chat_id: int, thread_id: int) -> Conversation | None:
+        found = self.conn.execute(
+            select(conversations.c.id).where(
+                conversations.c.group_chat_id == group_chat_id, conversations.c.thread_id == thread_id
+            )
+        ).scalar()
+        return None if found is None else self.conversation(found)
+
+    def open_dialogs(self, contact_id: int, *, channel: str | None = None) -> list[DialogRow]:
+        """The last active first."""
+        self.contact(contact_id)
+        found = [
+            d
+            for d in self.dialogs.values()
+            if d.contact_id == contact_id and d.status != "closed" and (channel is None or d.channel == channel)
+        ]
+        return sorted(found, key=lambda d: (d.updated_at, d.id), reverse=True)
+
+    def dialog(self, dialog_id: int) -> DialogRow | None:
+        """A dialog, open or not."""
+        if dialog_id not in self.dialogs:
+            row = self.conn.execute(_DIALOGS.where(dialogs.c.id == dialog_id)).first()
+            if row is None:
+                return None
+            if row.contact_id is not None:
+                self.load(contact_ids=[row.contact_id])
+            self.dialogs.setdefault(dialog_id, DialogRow(**row._mapping))
+        return self.dialogs[dialog_id]
+
+    def contacts_with_phone(self, phone: str) -> list[Contact]:
+        query = select(contacts.c.id).where(contacts.c.phone == phone)
+        known = [row.id for row in self.conn.execute(query)]
+        known += [c.id for c in self.contacts.values() if c.phone == phone and c.id not in known]
+        self.load(contact_ids=known)
+        return [self.contacts[id_] for id_ in known]
+
+    def dialogs_linked_to(self, subject: str) -> list[DialogRow]:
+        """Open dialogs of a subject, the last active first."""
+        query = select(links.c.dialog_id).where(links.c.subject == subject)
+        found = {row.dialog_id for row in self.conn.execute(query)}
+        found |= {dialog_id for name, dialog_id in self._links if name == subject}
+        rows = [row for row in map(self.dialog, found) if row is not None and row.status != "closed"]
+        return sorted(rows, key=lambda d: (d.updated_at, d.id), reverse=True)
+
+    def move_group(self, old: int, new: int) -> None:
+        """A managers' group has a new id and new topics."""
+        self.conn.execute(
+            update(conversations)
+            .where(conversations.c.group_chat_id == old)
+            .values(group_chat_id=new, thread_id=None, card_message_id=None)
+        )
+        self.conn.execute(
+            text("update deliveries set params = replace(params, :old, :new) where state < 3 and system = 'telegram'"),
+            {"old": f'"chat_id":{old}', "new": f'"chat_id":{new}'},
+        )
+        self.conn.execute(
+            text(
+                "update deliveries set recipient = replace(recipient, :old, :new) where state < 3 and system = 'telegram'"
+            ),
+            {"old": str(old), "new": str(new)},
+        )
+
+    def last_messages(self, conversation_id: int, *, limit: int) -> list[str]:
+        """The newest words of both sides, oldest first, for people."""
+        rows = self.conn.execute(
+            select(messages.c.direction, messages.c.text, messages.c.kind)
+            .where(messages.c.conversation_id == conversation_id)
+            .order_by(messages.c.at.desc(), messages.c.id.desc())
+            .limit(limit)
+        ).fetchall()
+        found = [(row.direction, row.text or row.kind) for row in reversed(rows)]
+        found += [
+            (row["direction"], row["text"] or row["kind"])
+            for row in self._messages
+            if row["conversation_id"] == conversation_id
+        ]
+        return [f"{'→' if direction == 'in' else '←'} {words}" for direction, words in found[-limit:]]
+
+    def waiting_of_key(self, key: str, *, limit: int) -> list[Any]:
+        """The waiting events of a key in their order."""
+        return list(
+            self.conn.execute(
+                text(
+                    "select id, source, kind, external_id, body, received_at from events"
+                    " where key = :key and state = 0 order by position, id limit :limit"
+                ),
+                {"key": key, "limit": limit},
+            )
+        )
+
+    def subjects_of(self, dialog_id: int) -> list[str]:
+        """What a dialog is linked to."""
+        query = select(links.c.subject).where(links.c.dialog_id == dialog_id).order_by(links.c.subject)
+        found = [row.subject for row in self.conn.execute(query)]
+        return found + [s for s, id_ in self._links if id_ == dialog_id and s not in found]
+
+    def has_links(self, dialog_id: int) -> bool:
+        return bool(self.subjects_of(dialog_id))
+
+    def issue_status(self, issue_id: int) -> str | None:
+        return self.conn.execute(select(issues.c.status).where(issues.c.id == issue_id)).scalar()
+
+    def subject_state(self, key: str) -> Any | None:
+        query = select(subject_states.c.state).where(subject_states.c.key == key)
+        if self.conn.dialect.name == "postgresql":
+            query = query.with_for_update()
+        found = self.conn.execute(query).scalar()
+        return None if found is None else orjson.loads(found)
+
+    # ------------------------------------------------------------------------------------------------- changing
+
+    def add_contact(self, *, name: str | None, username: str | None, lang: str | None, phone: str | None) -> Contact:
+        made = Contact(self.next_id(), name, username, lang, phone, phone is not None, {}, self.now, is_new=True)
+        self.contacts[made.id] = made
+        self._of_contact.add(made.id)
+        return made
+
+    def add_address(self, contact: Contact, channel: str, address: str) -> None:
+        self._addresses[channel, address] = contact.id
+        self._new_addresses.append(
+            {"channel": channel, "address": address, "contact_id": contact.id, "created_at": self.now}
+        )
+
+    def move_address(self, contact: Contact, channel: str, address: str) -> None:
+        """An address that belonged to another contact belongs to this one from now on."""
+        self._addresses[channel, address] = contact.id
+        self.conn.execute(
+            update(contact_addresses)
+            .where(contact_addresses.c.channel == channel, contact_addresses.c.address == address)
+            .values(contact_id=contact.id)
+        )
+
+    def add_conversation(self, contact: Contact, *, channel: str, account: str, address: str, key: str) -> Conversation:
+        made = Conversation(
+            self.next_id(), contact.id, channel, account, address, key, None, self.now, had_dialog=False, is_new=True
+        )
+        self.conversations[made.id] = made
+        return made
+
+    def add_dialog(self, row: DialogRow) -> None:
+        row.is_new = True
+        self.dialogs[row.id] = row
+
+    def add_turn(self, **values: Any) -> None:
+        self._turns.append(values)
+
+    def add_message(
+        self,
+        *,
+        conversation_id: int,
+        dialog_id: int | None,
+        direction: str,
+        kind: str,
+        text: str | None,
+        status: str,
+        at: int,
+        files: Any = None,
+        external_id: str | None = None,
+        author: str | None = None,
+    ) -> int:
+        id_ = self.next_id()
+        self._messages.append(
+            {
+                "id": id_,
+                "conversation_id": conversation_id,
+                "dialog_id": dialog_id,
+                "direction": direction,
+                "kind": kind,
+                "author": author,
+                "text": text,
+                "files": None if not files else orjson.dumps(files).decode(),
+                "status": status,
+                "external_id": external_id,
+                "at": at,
+            }
+        )
+        return id_
+
+    def put_message_into(self, message_id: int, dialog_id: int | None) -> None:
+        """A message of this transaction turned out to belong to that dialog."""
+        for row in reversed(self._messages):
+            if row["id"] == message_id:
+                row["dialog_id"] = dialog_id
+                return
+
+    def set_timer(self, dialog_id: int, name: str, *, due_at: int, turn: int, event_key: str) -> None:
+        self._timers[dialog_id, name] = {
+            "dialog_id": dialog_id,
+            "name": name,
+            "turn": turn,
+            "due_at": due_at,
+            "event_key": event_key,
+        }
+
+    def cancel_timer(self, dialog_id: int, name: str) -> None:
+        self._timers[dialog_id, name] = None
+
+    def end_timers(self, dialog_id: int) -> None:
+        self._ended.add(dialog_id)
+        for key in [key for key in self._timers if key[0] == dialog_id]:
+            del self._timers[key]
+
+    def link(self, subject: str, dialog_id: int) -> None:
+        self._links[subject, dialog_id] = None
+
+    def add_goal(self, *, flow: str, version: int, goal: str, dialog_id: int) -> None:
+        self._goals.append({"flow": flow, "version": version, "goal": goal, "dialog_id": dialog_id, "at": self.now})
+
+    def send(self, delivery: NewDelivery) -> None:
+        """A wish whose key is surely new (it holds the dialog and the turn)."""
+        self.delivered.append(delivery)
+
+    def wish(self, delivery: NewDelivery) -> None:
+        """A wish that may have been made before under the same key: then only its end is waited for."""
+        before = self._wishes.get(delivery.key)
+        if before is None:
+            self._wishes[delivery.key] = delivery
+        else:
+            merged = (*before.waiters, *delivery.waiters)
+            self._wishes[delivery.key] = NewDelivery(**{**_fields(before), "waiters": merged})
+
+    def unpark(self, conversation_id: int) -> None:
+        self._unpark.add(conversation_id)
+
+    def is_settled(self, event_id: int) -> bool:
+        """An earlier event of this transaction took it along (pictures of one album)."""
+        return any(settled.id == event_id for settled in reversed(self.settled))
+
+    @property
+    def has_unparked(self) -> bool:
+        return bool(self._unpark)
+
+    def save_subject_state(self, key: str, state: Any) -> None:
+        written = orjson.dumps(state, default=str).decode()
+        changed = self.conn.execute(
+            update(subject_states).where(subject_states.c.key == key).values(state=written, updated_at=self.now)
+        )
+        if changed.rowcount == 0:
+            self.conn.execute(insert(subject_states).values(key=key, state=written, updated_at=self.now))
+
+    def save_issue(self, issue_id: int, *, number: str | None, **values: Any) -> None:
+        known = {name: value for name, value in values.items() if value is not None}
+        changed = self.conn.execute(update(issues).where(issues.c.id == issue_id).values(**known, updated_at=self.now))
+        if changed.rowcount == 0:
+            self.conn.execute(
+                insert(issues).values(id=issue_id, number=number or str(issue_id), **known, updated_at=self.now)
+            )
+
+    def save_payment(self, subject: str, **values: Any) -> None:
+        changed = self.conn.execute(
+            update(payments).where(payments.c.subject == subject).values(**values, updated_at=self.now)
+        )
+        if changed.rowcount == 0:
+            self.conn.execute(insert(payments).values(subject=subject, **values, updated_at=self.now))
+
+    def report_message(
+        self, *, channel: str, external_id: str, status: str, rank: int, at: int, error: str | None
+    ) -> bool:
+        """Note what became of a message of ours; only upwards. False: we do not know the message (yet)."""
+        row = self.conn.execute(
+            select(messages.c.id, messages.c.rank, messages.c.status).where(messages.c.external_id == external_id)
+        ).first()
+        if row is None:
+            known = self.conn.execute(
+                select(early_statuses.c.rank).where(early_statuses.c.external_id == external_id)
+            ).scalar()
+            values = {"channel": channel, "status": status, "rank": rank, "error": error, "at": at}
+            if known is None:
+                self.conn.execute(insert(early_statuses).values(external_id=external_id, **values))
+            elif rank > known:
+                self.conn.execute(
+                    update(early_statuses).where(early_statuses.c.external_id == external_id).values(**values)
+                )
+            return False
+        if status == "failed":
+            if row.rank < DELIVERED_RANK:
+                self.conn.execute(update(messages).where(messages.c.id == row.id).values(status="failed", error=error))
+        elif rank > row.rank:
+            self.conn.execute(
+                update(messages).where(messages.c.id == row.id).values(status=status, rank=rank, error=None)
+            )
+        return True
+
+    # -------------------------------------------------------------------------------------------------- writing
+
+    def flush(self) -> None:
+        """Write everything. The order keeps a row before those that name it."""
+        conn = self.conn
+        self._flush_people()
+        if self._turns:
+            conn.execute(_INSERT_TURN, self._turns)
+        if self._messages:
+            conn.execute(_INSERT_MESSAGE, self._messages)
+        self._flush_timers()
+        if self._links:
+            self._flush_links()
+        if self._goals:
+            conn.execute(_INSERT_GOAL, self._goals)
+        for conversation_id in self._unpark:
+            outbox.unpark(conn, conversation_id, now=self.now)
+        self._flush_wishes()
+        outbox.add(conn, self.delivered)
+        if self.events:
+            inbox.put(conn, self.events)
+        inbox.settle(conn, self.settled, now=self.now)
+
+    def _flush_people(self) -> None:
+        conn = self.conn
+        people = self.contacts.values()
+        new_contacts = [_contact_values(c) for c in people if c.is_new]
+        if new_contacts:
+            conn.execute(_INSERT_CONTACT, new_contacts)
+        changed = [_changes(c.id, _contact_values(c)) for c in people if c.is_changed and not c.is_new]
+        if changed:
+            conn.execute(_UPDATE_CONTACT, [{k: v for k, v in c.items() if k != "new_created_at"} for c in changed])
+        if self._new_addresses:
+            conn.execute(_INSERT_ADDRESS, self._new_addresses)
+        talks = self.conversations.values()
+        new_talks = [_values(t, _CONVERSATION_COLUMNS) for t in talks if t.is_new]
+        if new_talks:
+            conn.execute(_INSERT_CONVERSATION, new_talks)
+        changed = [
+            _changes(t.id, _values(t, _CONVERSATION_COLUMNS[4:])) for t in talks if t.is_changed and not t.is_new
+        ]
+        if changed:
+            conn.execute(_UPDATE_CONVERSATION, changed)
+        rows = self.dialogs.values()
+        new_dialogs = [_values(d, _DIALOG_COLUMNS) for d in rows if d.is_new]
+        if new_dialogs:
+            conn.execute(_INSERT_DIALOG, new_dialogs)
+        changed = [
+            {
+                "row_id": d.id,
+                "new_step": d.step,
+                "new_status": d.status,
+                "new_tag": d.tag,
+                "new_turn": d.turn,
+                "new_state": d.state,
+                "new_updated_at": d.updated_at,
+                "new_version": d.version,
+            }
+            for d in rows
+            if d.is_changed and not d.is_new
+        ]
+        if changed:
+            conn.execute(_UPDATE_DIALOG, changed)
+
+    def _flush_timers(self) -> None:
+        conn = self.conn
+        if self._ended:
+            conn.execute(_DELETE_TIMERS, [{"of_dialog": dialog_id} for dialog_id in self._ended])
+        if self._timers:
+            conn.execute(
+                _DELETE_TIMER, [{"of_dialog": dialog_id, "timer_name": name} for dialog_id, name in self._timers]
+            )
+            rows = [row for row in self._timers.values() if row is not None]
+            if rows:
+                conn.execute(_INSERT_TIMER, rows)
+
+    def _flush_links(self) -> None:
+        wanted = list(self._links)
+        query = select(links.c.subject, links.c.dialog_id).where(
+            or_(*(((links.c.subject == s) & (links.c.dialog_id == d)) for s, d in wanted))
+        )
+        known = {(row.subject, row.dialog_id) for row in self.conn.execute(query)}
+        rows = [
+            {"subject": subject, "dialog_id": dialog_id, "created_at": self.now}
+            for subject, dialog_id in wanted
+            if (subject, dialog_id) not in known
+        ]
+        if rows:
+            self.conn.execute(_INSERT_LINK, rows)
+
+    def _flush_wishes(self) -> None:
+        """A wish under a known key: its end is told again, or will be when it comes."""
+        if not self._wishes:
+            return
+        known = outbox.by_keys(self.conn, list(self._wishes))
+        for key, wish in self._wishes.items():
+            row = known.get(key)
+            if row is None:
+                self.delivered.append(wish)
+            elif row.state in (DONE_STATE, DEAD_STATE):
+                self.events += [
+                    finished_event(
+                        dict(waiter),
+                        key=key,
+                        action=wish.action,
+                        ok=row.state == DONE_STATE,
+                        result=orjson.loads(row.result) if row.result else {},
+                        code=row.code,
+                        message=row.error,
+                        now=self.now,
+                        again=True,
+                    )
+                    for waiter in wish.waiters
+                ]
+            else:
+                waiters = orjson.loads(row.waiters) if row.waiters else []
+                outbox.set_waiters(self.conn, row.id, [*waiters, *map(dict, wish.waiters)])
+
+
+DELIVERED_RANK = 3
+DONE_STATE = 4
+DEAD_STATE = 5
+
+
+def finished_event(
+    waiter: dict[str, Any],
+    *,
+    key: str,
+    action: str,
+    ok: bool,
+    result: Any,
+    code: str | None,
+    message: str | None,
+    now: int,
+    again: bool = False,
+) -> NewEvent:
+    """The end of an action as an event of the dialog that waits for it."""
+    body = {
+        **waiter,
+        "key": key,
+        "action": action,
+        "ok": ok,
+        "result": result,
+        "code": code,
+        "message": message,
+    }
+    return NewEvent(
+        source="outbox",
+        external_id=f"{key}@{waiter['dialog_id']}" + (f".{waiter['turn']}" if again else ""),
+        kind="effect_finished",
+        key=waiter["event_key"],
+        body=orjson.dumps(body, default=str),
+        received_at=now,
+    )
+
+
+def _fields(delivery: NewDelivery) -> dict[str, Any]:
+    return {name: getattr(delivery, name) for name in NewDelivery.__slots__}
+
+
+def _values(row: Any, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
+
+
+def _changes(row_id: int, values: dict[str, Any]) -> dict[str, Any]:
+    return {"row_id": row_id, **{f"new_{name}": value for name, value in values.items() if name != "id"}}
+
+
+def _contact_values(contact: Contact) -> dict[str, Any]:
+    values = _values(contact, _CONTACT_COLUMNS)
+    values["variables"] = orjson.dumps(contact.variables).decode()
+    return values
+
+
+__all__ = ["Contact", "Conversation", "DialogRow", "UnitOfWork", "deliveries", "finished_event"]

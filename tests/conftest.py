@@ -1,0 +1,97 @@
+"""What several suites share: a database of either kind, and PostgreSQL when its server binaries are there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from storage import migrate
+from storage.database import Database, connect
+
+
+def _pg_bin() -> Path | None:
+    named = os.environ.get("FIXIT_PG_BIN")
+    found = [Path(named)] if named else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((path for path in found if (path / "initdb").exists()), None)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class PostgresServer:
+    """A real server with a data folder of its own, on loopback."""
+
+    def __init__(self, folder: Path, binaries: Path) -> None:
+        self.folder = folder
+        self.binaries = binaries
+        self.port = free_port()
+        self._as_user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.getuid() == 0 else []
+
+    def _run(self, *command: str) -> None:
+        subprocess.run([*self._as_user, *command], check=True, capture_output=True, cwd="/")
+
+    def start(self) -> None:
+        data = self.folder / "data"
+        if os.getuid() == 0:
+            shutil.chown(self.folder, "nobody", "nogroup")
+        self._run(str(self.binaries / "initdb"), "-D", str(data), "-U", "fixit", "-A", "trust", "-E", "UTF8", "--locale=C")
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} -c max_connections=200"
+        self._run(
+            str(self.binaries / "pg_ctl"), "-D", str(data), "-w", "-l", str(self.folder / "log"), "-o", options, "start"
+        )
+
+    def stop(self) -> None:
+        self._run(str(self.binaries / "pg_ctl"), "-D", str(self.folder / "data"), "-m", "immediate", "stop")
+
+    def new_database(self) -> str:
+        """The DATABASE_URL of an empty database."""
+        name = f"t{os.urandom(6).hex()}"
+        psql = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "fixit"]
+        self._run(str(self.binaries / "createdb"), *psql, name)
+        return f"postgresql+asyncpg://fixit@127.0.0.1:{self.port}/{name}"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    binaries = _pg_bin()
+    if binaries is None:
+        if os.environ.get("FIXIT_REQUIRE_POSTGRES"):
+            pytest.fail("PostgreSQL is required here, and its server binaries were not found")
+        pytest.skip("no PostgreSQL server binaries; set FIXIT_PG_BIN to their folder")
+    folder = Path(tempfile.mkdtemp(prefix="fixit-pg-"))
+    server = PostgresServer(folder, binaries)
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server.new_database()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An open database with the newest schema."""
+    opened = connect(database_url)
+    await opened.open()
+    await opened.write(migrate.upgrade)
+    yield opened
+    await opened.close()
+
+
