@@ -1,0 +1,43 @@
+"""Who may use /api/v1: the bearer of API_TOKEN; without one, only callers on this machine."""
+
+from __future__ import annotations
+
+import hmac
+from ipaddress import ip_address
+
+from aiohttp import web
+
+from bot.http import ErrorAnswer
+
+
+class Access:
+    def __init__(self, token: str | None) -> None:
+        self._token = None if token is None else token.encode()
+
+    def check(self, request: web.Request) -> None:
+        """Raises ErrorAnswer 401 or 403."""
+        if self._token is None:
+            if not _is_local(request):
+                raise ErrorAnswer(
+                    403, "forbidden", "API_TOKEN is not set, so this address answers only to callers on its own machine"
+                )
+            return
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        given_bytes = given.strip().encode("utf-8", "surrogateescape")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given_bytes, self._token):
+            raise ErrorAnswer(
+                401,
+                "unauthorized",
+                "send the header Authorization: Bearer API_TOKEN",
+                headers={"WWW-Authenticate": 'Bearer realm="fixit"'},
+            )
+
+
+def _is_local(request: web.Request) -> bool:
+    """A proxy in front makes everybody local: with one, API_TOKEN must be set."""
+    if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
+        return False
+    try:
+        return ip_address(request.remote or "").is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,140 @@
+"""Reading the inbox, the dialogs, the outbox and our calls; replaying an event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from bot.api.access import Access
+from bot.http import ErrorAnswer, json_response
+from storage import inbox, journal
+from storage.database import Database, DatabaseAway
+
+EVENT_STATES = ("waiting", "done", "ignored", "dead")
+DELIVERY_STATES = ("waiting", "sending", "done", "unknown", "dead", "cancelled")
+MAX_LIMIT = 200
+MAX_ID = 2**63 - 1
+
+
+class Operators:
+    def __init__(self, database: Database, access: Access, *, on_replay: Callable[[], None]) -> None:
+        self._database = database
+        self._access = access
+        self._on_replay = on_replay
+
+    def add_routes(self, app: web.Application) -> None:
+        app.router.add_get("/api/v1/webhooks/events", self.events)
+        app.router.add_get("/api/v1/webhooks/events/{id}", self.event)
+        app.router.add_post("/api/v1/webhooks/events/{id}/replay", self.replay)
+        app.router.add_get("/api/v1/dialogs", self.dialogs)
+        app.router.add_get("/api/v1/dialogs/{id}", self.dialog)
+        app.router.add_get("/api/v1/deliveries", self.deliveries)
+        app.router.add_get("/api/v1/logs", self.logs)
+
+    async def events(self, request: web.Request) -> web.Response:
+        self._access.check(request)
+        query = request.query
+        source, state = query.get("source"), _one_of(query.get("state"), EVENT_STATES, "state")
+        skip, limit = page(request)
+        return json_response(
+            await self._read(lambda conn: journal.list_events(conn, source=source, state=state, skip=skip, limit=limit))
+        )
+
+    async def event(self, request: web.Request) -> web.Response:
+        self._access.check(request)
+        id_ = row_id(request)
+        return json_response(_found(await self._read(lambda conn: journal.get_event(conn, id_)), "event", id_))
+
+    async def replay(self, request: web.Request) -> web.Response:
+        self._access.check(request)
+        id_ = row_id(request)
+        _found(await self._read(lambda conn: journal.get_event(conn, id_)), "event", id_)
+        replayed = await self._write(lambda conn: inbox.replay(conn, [id_]))
+        if not replayed:
+            raise ErrorAnswer(409, "still_waiting", f"event {id_} has not been handled yet: there is nothing to replay")
+        self._on_replay()
+        return json_response({"id": id_, "state": "waiting"}, status=202)
+
+    async def dialogs(self, request: web.Request) -> web.Response:
+        self._access.check(request)
+        query = request.query
+        state = _one_of(query.get("state"), journal.DIALOG_STATUSES, "state")
+        channel, address = query.get("channel"), query.get("address")
+        skip, limit = page(request)
+        return json_response(
+            await self._read(
+                lambda conn: journal.list_dialogs(
+                    conn, channel=channel, address=address, state=state, skip=skip, limit=limit
+                )
+            )
+        )
+
+    async def dialog(self, request: web.Request) -> web.Response:
+        self._access.check(request)
+        id_ = row_id(request)
+        return json_response(_found(await self._read(lambda conn: journal.get_dialog(conn, id_)), "dialog", id_))
+
+    async def deliveries(self, request: web.Request) -> web.Response:
+        self._access.check(request)
+        state = _one_of(request.query.get("state"), DELIVERY_STATES, "state")
+        skip, limit = page(request)
+        return json_response(
+            await self._read(lambda conn: journal.list_deliveries(conn, state=state, skip=skip, limit=limit))
+        )
+
+    async def logs(self, request: web.Request) -> web.Response:
+        self._access.check(request)
+        skip, limit = page(request)
+        return json_response(await self._read(lambda conn: journal.list_calls(conn, skip=skip, limit=limit)))
+
+    async def _read(self, work: Callable[[Any], Any]) -> Any:
+        try:
+            return await self._database.read(work)
+        except DatabaseAway as error:
+            raise ErrorAnswer(503, "unavailable", "the database is away", headers={"Retry-After": "3"}) from error
+
+    async def _write(self, work: Callable[[Any], Any]) -> Any:
+        try:
+            return await self._database.write(work)
+        except DatabaseAway as error:
+            raise ErrorAnswer(503, "unavailable", "the database is away", headers={"Retry-After": "3"}) from error
+
+
+def page(request: web.Request) -> tuple[int, int]:
+    """`skip` and `limit` of a list. Raises ErrorAnswer 422."""
+    return (
+        _number(request.query.get("skip", "0"), "skip", 0, 10_000_000),
+        _number(request.query.get("limit", "50"), "limit", 1, MAX_LIMIT),
+    )
+
+
+def row_id(request: web.Request) -> int:
+    text = request.match_info["id"]
+    if not (text.isascii() and text.isdigit()) or int(text) > MAX_ID:
+        raise ErrorAnswer(404, "not_found", f"there is nothing with the id {text[:40]!r}")
+    return int(text)
+
+
+def _number(text: str, name: str, low: int, high: int) -> int:
+    if not (text.isascii() and text.isdigit()) or not low <= int(text[:12]) <= high:
+        raise ErrorAnswer(
+            422, "invalid", f"{name} must be a whole number from {low} to {high}", details={"field": name}
+        )
+    return int(text)
+
+
+def _one_of(value: str | None, words: tuple[str, ...], name: str) -> str | None:
+    if value and value not in words:
+        raise ErrorAnswer(422, "invalid", f"{name} must be one of: {', '.join(words)}", details={"field": name})
+    return value or None
+
+
+def _found(value: Any, what: str, id_: int) -> Any:
+    if value is None:
+        raise ErrorAnswer(404, "not_found", f"there is no {what} {id_}")
+    return value
+
+
+__all__ = ["Operators", "page", "row_id"]

@@ -1,0 +1,15 @@
+"""The service's clock: the only place that asks for the time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+
+class Clock:
+    """The time, moved by CLOCK_OFFSET_SECONDS for rehearsals."""
+
+    def __init__(self, offset_s: int = 0) -> None:
+        self._offset = timedelta(seconds=offset_s)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._offset

@@ -1,0 +1,151 @@
+"""The aiohttp application: the addresses of all integrations and of the service itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import orjson
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from bot.clock import Clock
+from bot.intake import Intake, IntakeBusy, masked_headers, outcomes
+from bot.metrics import Metrics
+from integrations.base import Answer, Integration, Received, Request, Webhook
+from storage.tables import EventState
+
+log = structlog.get_logger(__name__)
+
+MAX_BODY_BYTES = 6 * 1024 * 1024  # the largest limit of a contract and some; each address has its own below it
+
+
+class ErrorAnswer(Exception):
+    """An error of ours as every address of ours tells it."""
+
+    def __init__(self, status: int, code: str, message: str, *, details: Any = None, headers: Any = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.details = details
+        self.headers = headers
+
+
+def json_response(data: Any, *, status: int = 200, headers: Any = None) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(data, default=str), status=status, content_type="application/json", headers=headers
+    )
+
+
+def error_response(status: int, code: str, message: str, *, details: Any = None, headers: Any = None) -> web.Response:
+    return json_response(
+        {"error": {"code": code, "message": message, "details": details or {}}}, status=status, headers=headers
+    )
+
+
+_CODES = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed",
+          413: "too_large", 415: "unsupported_media_type"}  # fmt: skip
+
+
+@web.middleware
+async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every refusal in one form, and never a traceback."""
+    try:
+        return await handler(request)
+    except ErrorAnswer as error:
+        return error_response(error.status, error.code, error.message, details=error.details, headers=error.headers)
+    except web.HTTPRequestEntityTooLarge:
+        return error_response(413, "too_large", "the body is too large")
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+        code = _CODES.get(error.status, "error")
+        return error_response(error.status, code, error.reason or code, headers=headers)
+    except IntakeBusy as error:
+        return error_response(503, "unavailable", str(error), headers={"Retry-After": str(error.retry_after_s)})
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        log.exception("request_failed", path=request.path)
+        return error_response(500, "internal", "something went wrong on our side")
+
+
+class WebhookHandler:
+    """Runs one integration's webhook: read the bytes, let it check and cut them, store, answer."""
+
+    def __init__(
+        self,
+        integration: Integration,
+        webhook: Webhook,
+        *,
+        intake: Intake,
+        clock: Clock,
+        metrics: Metrics,
+        on_stored: Callable[[Integration, Received, list[bool]], None],
+    ) -> None:
+        self._integration = integration
+        self._webhook = webhook
+        self._intake = intake
+        self._clock = clock
+        self._metrics = metrics
+        self._on_stored = on_stored
+        self._source = integration.name
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        webhook = self._webhook
+        if request.method not in webhook.methods:
+            raise web.HTTPMethodNotAllowed(request.method, webhook.methods)
+        length = request.content_length
+        if length is not None and length > webhook.max_body_bytes:
+            raise web.HTTPRequestEntityTooLarge(webhook.max_body_bytes, length)
+        body = await request.read()
+        if len(body) > webhook.max_body_bytes:
+            raise web.HTTPRequestEntityTooLarge(webhook.max_body_bytes, len(body))
+        now = self._clock.now()
+        query = {name: request.query.getall(name) for name in request.query} if request.query_string else {}
+        asked = Request(request.method, request.path, query, request.headers, body, request.remote, now)
+        received = webhook.receive(asked)
+        if isinstance(received, Answer):
+            if received.status in (401, 403):
+                self._metrics.refused.labels(self._source).inc()
+                log.warning("webhook_refused", source=self._source, status=received.status, remote=request.remote)
+            return _response(received)
+        events = received.events
+        stored = await self._intake.put(
+            self._source,
+            events,
+            received_at=now,
+            headers=masked_headers(request.headers),
+            batch=body if len(events) > 1 else None,
+        )
+        self._metrics.received.labels(self._source).inc(sum(s.is_new for s in stored))
+        self._on_stored(self._integration, received, [s.is_new for s in stored])
+        results: list[str | None] = [None] * len(stored)
+        if received.wait_s and any(s.is_new for s in stored):
+            results = await self._intake.results(stored, wait_s=received.wait_s)
+        return _response(received.answer(outcomes(stored, results)))
+
+
+def _response(answer: Answer) -> web.Response:
+    return web.Response(
+        body=answer.body, status=answer.status, content_type=answer.content_type, headers=list(answer.headers) or None
+    )
+
+
+def make_application(*, middlewares: Iterable[Any] = ()) -> web.Application:
+    return web.Application(middlewares=[errors_as_json, *middlewares], client_max_size=MAX_BODY_BYTES)
+
+
+def add_webhooks(app: web.Application, handlers: Iterable[tuple[Webhook, Callable[..., Awaitable[Any]]]]) -> None:
+    """Every method goes to the handler, which knows what to refuse."""
+    for webhook, handle in handlers:
+        app.router.add_route("*", webhook.path, handle)
+        if webhook.with_tail:
+            app.router.add_route("*", webhook.path + "/{tail:[^/]*}", handle)
+
+
+__all__ = ["ErrorAnswer", "EventState", "WebhookHandler", "add_webhooks", "error_response", "json_response"]

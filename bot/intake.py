@@ -1,0 +1,195 @@
+"""The intake: one commit for all requests of the moment, and an answer only after it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import orjson
+import structlog
+from sqlalchemy import Connection, select
+
+from integrations.base import IncomingEvent, Outcome
+from storage import inbox
+from storage.clock import to_ms
+from storage.database import Database, DatabaseAway
+from storage.inbox import NewEvent, Stored
+from storage.tables import EventState, events
+
+log = structlog.get_logger(__name__)
+
+_STATES = {"waiting": EventState.WAITING, "ignored": EventState.IGNORED, "dead": EventState.DEAD}
+_SECRET_HEADERS = frozenset(
+    {"authorization", "cookie", "proxy-authorization", "x-api-key", "x-telegram-bot-api-secret-token", "x-token"}
+)
+MAX_PENDING_BYTES = 64 * 1024 * 1024
+MAX_PENDING_EVENTS = 50_000
+
+
+class IntakeBusy(Exception):
+    """Nothing was stored; the sender should come again after `retry_after_s`."""
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(slots=True)
+class _Pending:
+    source: str
+    events: Sequence[IncomingEvent]
+    received_at: int
+    headers: str | None
+    batch: bytes | None
+    future: asyncio.Future[list[Stored]]
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = sum(len(event.body) for event in self.events) + len(self.batch or b"")
+
+
+def masked_headers(headers: Mapping[str, str]) -> str:
+    """Headers as JSON; those that carry secrets say only that they were there."""
+    return orjson.dumps(
+        {
+            str(name): "***" if name.lower() in _SECRET_HEADERS else value.encode("utf-8", "replace").decode()
+            for name, value in headers.items()
+        }
+    ).decode()
+
+
+class Intake:
+    """Brings events to the inbox. `on_new` is called after each commit that added any."""
+
+    def __init__(self, database: Database, *, on_new: Callable[[], None]) -> None:
+        self._database = database
+        self._on_new = on_new
+        self._pending: list[_Pending] = []
+        self._bytes = 0
+        self._count = 0
+        self._flusher: asyncio.Task[None] | None = None
+
+    async def put(
+        self,
+        source: str,
+        new: Sequence[IncomingEvent],
+        *,
+        received_at: datetime,
+        headers: str | None = None,
+        batch: bytes | None = None,
+    ) -> list[Stored]:
+        """Store events durably and say which are new.
+
+        `batch`: the bytes of the request if it held several events. Raises IntakeBusy when nothing was stored.
+        """
+        if not new:
+            return []
+        if self._bytes > MAX_PENDING_BYTES or self._count > MAX_PENDING_EVENTS:
+            raise IntakeBusy("too many events are waiting to be stored", retry_after_s=5)
+        pending = _Pending(source, new, to_ms(received_at), headers, batch, asyncio.get_running_loop().create_future())
+        self._pending.append(pending)
+        self._bytes += pending.size
+        self._count += len(new)
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush(), name="intake")
+        try:
+            return await asyncio.shield(pending.future)
+        except DatabaseAway as error:
+            raise IntakeBusy("the database is away", retry_after_s=3) from error
+
+    async def _flush(self) -> None:
+        try:
+            while self._pending:
+                taken, self._pending = self._pending, []
+                await self._store(taken)
+                self._bytes -= sum(p.size for p in taken)
+                self._count -= sum(len(p.events) for p in taken)
+        finally:
+            self._flusher = None
+
+    async def _store(self, taken: list[_Pending]) -> None:
+        try:
+            stored = await self._database.write(lambda conn: _insert(conn, taken))
+        except DatabaseAway as error:
+            for pending in taken:
+                if not pending.future.done():
+                    pending.future.set_exception(error)
+            return
+        except Exception as error:
+            if len(taken) > 1:
+                for pending in taken:
+                    await self._store([pending])
+                return
+            log.error("intake_failed", source=taken[0].source, error=type(error).__name__, exc_info=True)
+            if not taken[0].future.done():
+                taken[0].future.set_exception(error)
+            return
+        for pending, result in zip(taken, stored, strict=True):
+            if not pending.future.done():
+                pending.future.set_result(result)
+        self._on_new()
+
+    async def results(self, stored: Sequence[Stored], *, wait_s: float) -> list[str | None]:
+        """What the turns of new events said, for those that end within `wait_s`."""
+        ids = [s.id for s in stored if s.is_new]
+        found: dict[int, str | None] = {}
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_s
+        pause = 0.005
+        while ids and loop.time() < deadline:
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 0.1)
+            found |= await self._database.read(lambda conn, ids=tuple(ids): _ended(conn, ids))
+            ids = [id_ for id_ in ids if id_ not in found]
+        return [found.get(s.id) for s in stored]
+
+    async def drain(self) -> None:
+        """Wait until everything that was brought is stored."""
+        while self._flusher is not None:
+            await asyncio.wait([self._flusher])
+
+
+def _insert(conn: Connection, taken: list[_Pending]) -> list[list[Stored]]:
+    rows: list[NewEvent] = []
+    for pending in taken:
+        batch_id = None
+        if pending.batch is not None:
+            batch_id = inbox.put_batch_body(conn, pending.source, pending.batch, pending.received_at)
+        for event in pending.events:
+            rows.append(
+                NewEvent(
+                    pending.source,
+                    event.external_id,
+                    event.kind,
+                    event.key,
+                    event.body,
+                    pending.received_at,
+                    None if event.occurred_at is None else to_ms(event.occurred_at),
+                    _STATES[event.state],
+                    None,
+                    event.error,
+                    pending.headers,
+                    batch_id,
+                )
+            )
+    stored = inbox.put(conn, rows)
+    result: list[list[Stored]] = []
+    position = 0
+    for pending in taken:
+        result.append(stored[position : position + len(pending.events)])
+        position += len(pending.events)
+    return result
+
+
+def _ended(conn: Connection, ids: Sequence[int]) -> dict[int, str | None]:
+    query = select(events.c.id, events.c.result).where(events.c.id.in_(ids), events.c.processed_at.is_not(None))
+    return {row.id: row.result for row in conn.execute(query)}
+
+
+def outcomes(stored: Sequence[Stored], results: Sequence[str | None]) -> list[Outcome]:
+    return [
+        Outcome("conflict" if s.is_conflict else "new" if s.is_new else "duplicate", result)
+        for s, result in zip(stored, results, strict=True)
+    ]

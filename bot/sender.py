@@ -1,0 +1,458 @@
+"""The sender: takes wishes from the outbox, carries them out, and writes down honestly what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+import structlog
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from bot.calls import Calls
+from bot.clock import Clock
+from bot.metrics import Metrics
+from integrations.base import Action, Done, Later, Never, Order, Unknown
+from storage import inbox, outbox
+from storage.clock import from_ms, to_ms
+from storage.database import Database, DatabaseAway
+from storage.inbox import NewEvent
+from storage.outbox import Ended, Taken
+from storage.tables import DeliveryState, api_calls, conversations, early_statuses, messages
+from storage.unit import DELIVERED_RANK, finished_event
+
+log = structlog.get_logger(__name__)
+
+MAX_ATTEMPTS = 8
+BACKOFF_S = (1, 3, 10, 30, 60, 180, 600, 1800)
+STOPPED_RETRY_S = 60  # after token trouble: how often one row tries whether it is over
+WAIT_FOR_STATUS_S = 45  # a lost answer of a channel: how long its status may take to come (30-60 s)
+GATE_MS = 2_500  # WhatsApp keeps no order between two requests: how long the next part of one answer waits
+LOST_AFTER_MS = 180_000  # an attempt that began earlier and has no end: its process is gone
+
+_SENT = (
+    update(messages)
+    .where(messages.c.id == bindparam("row_id"))
+    .values(status=bindparam("new_status"), rank=bindparam("new_rank"), external_id=bindparam("external"),
+            error=bindparam("why"))
+)  # fmt: skip
+_INSERT_CALL = insert(api_calls)
+
+
+@dataclass(slots=True)
+class System:
+    """How one outside system is doing."""
+
+    name: str
+    actions: Mapping[str, Action]
+    in_flight_max: int
+    pace_delay: Callable[[str, datetime], float] | None = None
+    pace_sent: Callable[[str, datetime], None] | None = None
+    window_s: int | None = None
+    keeps_order: bool = True
+    in_flight: int = 0
+    paused_until: float = 0.0  # loop time
+    is_down: bool = False
+    down_reason: str | None = None
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    ended: Ended
+    message: tuple[str, int, str | None, str | None] | None = None  # status, rank, external id, error
+    unreachable: str | None = None
+    window_closed: bool = False
+
+
+class Sender:
+    """A loop that keeps as many orders in flight as each system takes, in order for each recipient."""
+
+    def __init__(
+        self,
+        database: Database,
+        systems: Mapping[str, System],
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        calls: Calls,
+        owner: str,
+        on_events: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self.systems = systems
+        self._clock = clock
+        self._metrics = metrics
+        self._calls = calls
+        self._owner = owner
+        self._on_events = on_events
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ended: list[_End] = []
+        self._flusher: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._gates: dict[tuple[str, str], tuple[int | None, int | None, int]] = {}
+        self._settle_at = 0.0
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def opened(self, channel: str, recipient: str) -> None:
+        """The last message to this person was delivered: the next part may follow."""
+        if self._gates.pop((channel, recipient), None) is not None:
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Send until `stop`; then let what is in flight end."""
+        while not self._stopping:
+            # Cleared before the look: what arrives while we look is seen by the next one.
+            self._wake.clear()
+            try:
+                found = await self._round()
+            except DatabaseAway as error:
+                log.warning("sender_waits_for_database", error=str(error))
+                await self._pause(1.0)
+                continue
+            if not found:
+                await self._pause(0.5)
+
+    async def _round(self) -> bool:
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._settle_at:
+            self._settle_at = loop.time() + 1.0
+            await self._settle_round()
+        room = {
+            name: system.in_flight_max - system.in_flight
+            for name, system in self.systems.items()
+            if system.paused_until <= loop.time() and system.in_flight < system.in_flight_max
+        }
+        if not room:
+            return False
+        for name in room:
+            if self.systems[name].is_down:
+                room[name] = min(room[name], 1)  # one row finds out whether it is back
+        now = to_ms(self._clock.now())
+        taken = await self._database.write(
+            lambda conn: outbox.take(conn, now=now, owner=self._owner, room=room, delay_ms=self._delay_ms)
+        )
+        for row in taken:
+            system = self.systems[row.system]
+            system.in_flight += 1
+            task = asyncio.create_task(self._send(system, row))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return bool(taken)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+
+    def _delay_ms(self, row: Any, now: int) -> int:
+        system = self.systems[row.system]
+        gate = self._gates.get((row.system, row.recipient))
+        if gate is not None:
+            if gate[:2] == (row.dialog_id, row.turn) and gate[2] > now:
+                return gate[2] - now
+            del self._gates[row.system, row.recipient]
+        if system.pace_delay is None:
+            return 0
+        moment = from_ms(now)
+        wait = system.pace_delay(row.recipient, moment)
+        if wait > 0:
+            return max(int(wait * 1000), 1)
+        if system.pace_sent is not None:
+            system.pace_sent(row.recipient, moment)
+        return 0
+
+    # --------------------------------------------------------------------------------------------------- sending
+
+    async def _send(self, system: System, row: Taken) -> None:
+        try:
+            end = await self._attempt(system, row)
+        finally:
+            system.in_flight -= 1
+        self._finish(end)
+
+    async def _attempt(self, system: System, row: Taken) -> _End:
+        action = system.actions.get(row.action)
+        if action is None:
+            return self._dead(row, "invalid", f"{row.system} has no action {row.action}")
+        order = Order(row.key, row.action, row.recipient, row.params, row.attempt, from_ms(row.created_at))
+        try:
+            done = await action.run(order)
+        except Later as error:
+            return self._later(system, row, error)
+        except Never as error:
+            return self._never(system, row, error)
+        except Unknown as error:
+            self._metrics.sends.labels(row.system, "unknown").inc()
+            return self._unknown(action, row, str(error))
+        except asyncio.CancelledError:
+            return self._unknown(action, row, "the service stopped before the answer came")
+        except Exception:
+            log.exception("action_failed", system=row.system, action=row.action, delivery_id=row.id)
+            return self._dead(row, "invalid", "an error of ours; see the log")
+        self._is_up(system)
+        self._metrics.sends.labels(row.system, "done").inc()
+        return self._done(system, row, done)
+
+    def _done(self, system: System, row: Taken, done: Done) -> _End:
+        if not system.keeps_order and row.turn is not None:
+            until = to_ms(self._clock.now()) + GATE_MS
+            self._gates[row.system, row.recipient] = (row.dialog_id, row.turn, until)
+            if len(self._gates) > 50_000:
+                self._gates = {key: gate for key, gate in self._gates.items() if gate[2] > until - GATE_MS}
+        ended = Ended(row, DeliveryState.DONE, row.created_at, external_id=done.external_id, result=dict(done.result))
+        return _End(ended, ("accepted", 1, done.external_id, None))
+
+    def _later(self, system: System, row: Taken, error: Later) -> _End:
+        loop = asyncio.get_running_loop()
+        now = to_ms(self._clock.now())
+        step = BACKOFF_S[min(row.attempt, len(BACKOFF_S)) - 1]
+        wait = error.retry_after_s if error.retry_after_s is not None else step * random.uniform(0.7, 1.3)  # noqa: S311
+        self._metrics.sends.labels(row.system, "later").inc()
+        if error.scope == "system":
+            self._is_down(system, str(error))
+            pause = wait if error.retry_after_s is not None else min(0.5 * 2**system.failures, 30.0)
+            system.paused_until = max(system.paused_until, loop.time() + pause)
+            return _End(Ended(row, DeliveryState.WAITING, now, str(error), error.code, refund=1))
+        if row.attempt >= MAX_ATTEMPTS and error.scope == "row":
+            return self._dead(row, "unavailable", f"given up after {row.attempt} attempts: {error}")
+        until = now + int(wait * 1000)
+        return _End(Ended(row, DeliveryState.WAITING, until, str(error), error.code))
+
+    def _never(self, system: System, row: Taken, error: Never) -> _End:
+        now = to_ms(self._clock.now())
+        if error.stops_system:
+            # The token or the account: the queue is kept, and one row a minute finds out whether it is over.
+            self._is_down(system, str(error))
+            system.paused_until = asyncio.get_running_loop().time() + STOPPED_RETRY_S
+            return _End(Ended(row, DeliveryState.WAITING, now, str(error), error.code, refund=1))
+        self._metrics.sends.labels(row.system, "never").inc()
+        if error.window_closed and row.message_id is not None:
+            self._metrics.window_misses.labels(row.system).inc()
+            if row.params.get("template") and not row.params.get("use_template"):
+                params = {**row.params, "use_template": True}
+                return _End(Ended(row, DeliveryState.WAITING, now, str(error), error.code, params=params))
+            ended = Ended(row, DeliveryState.PARKED, now, "waits until the customer writes: 24 hours are over")
+            return _End(ended, ("parked", 0, None, str(error)), window_closed=True)
+        end = self._dead(row, error.code, str(error))
+        return _End(end.ended, end.message, unreachable=str(error) if error.unreachable else None)
+
+    def _dead(self, row: Taken, code: str, message: str) -> _End:
+        now = to_ms(self._clock.now())
+        log.warning("delivery_dead", system=row.system, action=row.action, delivery_id=row.id, code=code)
+        return _End(Ended(row, DeliveryState.DEAD, now, message, code), ("failed", 0, None, message))
+
+    def _unknown(self, action: Action, row: Taken, message: str) -> _End:
+        wait = action.settle_after_s if action.settle or row.message_id is None else WAIT_FOR_STATUS_S
+        until = to_ms(self._clock.now()) + int(wait * 1000)
+        return _End(Ended(row, DeliveryState.UNKNOWN, until, message or "the answer was lost", "unknown"))
+
+    def _is_down(self, system: System, reason: str) -> None:
+        system.failures = min(system.failures + 1, 10)
+        if not system.is_down:
+            system.is_down, system.down_reason = True, reason
+            log.warning("system_down", system=system.name, reason=reason)
+
+    def _is_up(self, system: System) -> None:
+        system.failures = 0
+        if system.is_down:
+            system.is_down, system.down_reason = False, None
+            log.info("system_back", system=system.name)
+            self._wake.set()
+
+    # -------------------------------------------------------------------------------------------- lost answers
+
+    async def _settle_round(self) -> None:
+        """Find out what became of rows whose answer was lost."""
+        now = to_ms(self._clock.now())
+
+        def look(conn: Connection) -> list[Taken]:
+            outbox.abandon(conn, now=now, older_than=now - LOST_AFTER_MS)
+            rows = outbox.unknown_due(conn, now=now)
+            outbox.delay(conn, [row.id for row in rows], until=now + 60_000)  # ours for a minute
+            return rows
+
+        for row in await self._database.write(look):
+            system = self.systems.get(row.system)
+            if system is None:
+                continue
+            task = asyncio.create_task(self._settle(system, row))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _settle(self, system: System, row: Taken) -> None:
+        action = system.actions.get(row.action)
+        now = to_ms(self._clock.now())
+        if action is None:
+            self._finish(self._dead(row, "invalid", f"{row.system} has no action {row.action}"))
+            return
+        if action.settle is None:
+            self._finish(self._give_up_or_repeat(action, row))
+            return
+        order = Order(row.key, row.action, row.recipient, row.params, row.attempt, from_ms(row.created_at))
+        try:
+            done = await action.settle(order)
+        except (Later, Unknown) as error:
+            wait = getattr(error, "retry_after_s", None) or 5.0
+            self._finish(
+                _End(Ended(row, DeliveryState.UNKNOWN, now + int(wait * 1000), f"not settled yet: {error}", "unknown"))
+            )
+            return
+        except Never as error:
+            self._finish(self._dead(row, error.code, f"could not be settled: {error}"))
+            return
+        except Exception:
+            log.exception("settle_failed", system=row.system, action=row.action, delivery_id=row.id)
+            self._finish(self._dead(row, "unavailable", "an error of ours; see the log"))
+            return
+        log.info(
+            "delivery_settled", system=row.system, action=row.action, delivery_id=row.id, was_done=done is not None
+        )
+        if done is not None:
+            self._finish(self._done(system, row, done))
+        else:
+            self._finish(_End(Ended(row, DeliveryState.WAITING, now, "the answer was lost; it had not been done")))
+
+    def _give_up_or_repeat(self, action: Action, row: Taken) -> _End:
+        now = to_ms(self._clock.now())
+        harmless = action.repeatable or bool(row.params.get("is_question"))
+        if harmless and row.attempt < MAX_ATTEMPTS:
+            log.info("delivery_repeated", system=row.system, action=row.action, delivery_id=row.id)
+            return _End(Ended(row, DeliveryState.WAITING, now, "sent again: the first answer was lost"))
+        return self._dead(row, "unknown", "perhaps not done: the answer was lost, and it must not be done twice")
+
+    # ------------------------------------------------------------------------------------------------ the ends
+
+    def _finish(self, end: _End) -> None:
+        self._ended.append(end)
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush(), name="sender-flush")
+
+    async def _flush(self) -> None:
+        try:
+            while self._ended:
+                taken, self._ended = self._ended, []
+                has_events = await self._write_down(taken, self._calls.take())
+                self._wake.set()
+                if has_events:
+                    self._on_events()
+        finally:
+            self._flusher = None
+
+    async def _write_down(self, taken: Sequence[_End], calls: Sequence[dict[str, Any]]) -> bool:
+        """What became of the sends must not be lost: tried until the database is back."""
+        while True:
+            try:
+                return await self._database.write(lambda conn: self._store(conn, taken, calls))
+            except DatabaseAway as error:
+                log.warning("sender_waits_for_database", error=str(error))
+                await asyncio.sleep(0.5)
+
+    def _store(self, conn: Connection, taken: Sequence[_End], calls: Sequence[dict[str, Any]]) -> bool:
+        now = to_ms(self._clock.now())
+        outbox.end(conn, (end.ended for end in taken), now=now)
+        rows = []
+        for end in taken:
+            if end.message is not None and end.ended.taken.message_id is not None:
+                status, rank, external, why = end.message
+                rows.append({"row_id": end.ended.taken.message_id, "new_status": status, "new_rank": rank,
+                             "external": external, "why": why})  # fmt: skip
+        if rows:
+            conn.execute(_SENT, rows)
+            _apply_early(conn, [str(row["external"]) for row in rows if row["external"]])
+        for end in taken:
+            if end.unreachable is not None and end.ended.taken.conversation_id is not None:
+                conn.execute(
+                    update(conversations)
+                    .where(conversations.c.id == end.ended.taken.conversation_id)
+                    .values(unreachable=end.unreachable[:200])
+                )
+        events = [*_finished(conn, [end.ended for end in taken], now), *_troubles(taken, now)]
+        if events:
+            inbox.put(conn, events)
+        if calls:
+            conn.execute(_INSERT_CALL, calls)
+        return bool(events)
+
+    async def stop(self, *, grace_s: float = 20.0) -> None:
+        """Take nothing more, wait for what is in flight, write its end."""
+        self._stopping = True
+        self._wake.set()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=grace_s)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=2.0)
+        while self._flusher is not None:
+            await asyncio.wait([self._flusher])
+
+
+def _apply_early(conn: Connection, external_ids: list[str]) -> None:
+    """Statuses that came before the answer of our own call."""
+    if not external_ids:
+        return
+    found = conn.execute(select(early_statuses).where(early_statuses.c.external_id.in_(external_ids))).fetchall()
+    for row in found:
+        conn.execute(
+            update(messages)
+            .where(
+                messages.c.external_id == row.external_id,
+                messages.c.rank < (DELIVERED_RANK if row.status == "failed" else row.rank + 1),
+            )
+            .values(status=row.status, rank=row.rank, error=row.error)
+        )
+        conn.execute(delete(early_statuses).where(early_statuses.c.external_id == row.external_id))
+
+
+def _finished(conn: Connection, ended: Sequence[Ended], now: int) -> list[NewEvent]:
+    """The ends of actions, as events of the dialogs that wait for them."""
+    over = {e.taken.id: e for e in ended if e.state in (DeliveryState.DONE, DeliveryState.DEAD)}
+    waiting = outbox.waiters_of(conn, [id_ for id_, e in over.items() if e.taken.message_id is None])
+    return [
+        finished_event(
+            waiter,
+            key=over[id_].taken.key,
+            action=over[id_].taken.action,
+            ok=over[id_].state is DeliveryState.DONE,
+            result=over[id_].result or {},
+            code=over[id_].code,
+            message=over[id_].error,
+            now=now,
+        )
+        for id_, waiters in waiting.items()
+        for waiter in waiters
+    ]
+
+
+def _troubles(taken: Sequence[_End], now: int) -> list[NewEvent]:
+    """Messages to customers that could not be delivered: the managers are told."""
+    return [
+        NewEvent(
+            source="outbox",
+            external_id=f"undelivered:{end.ended.taken.id}.{end.ended.taken.attempt}",
+            kind="undelivered",
+            key=f"conversation:{end.ended.taken.conversation_id}",
+            body=orjson.dumps(
+                {
+                    "conversation_id": end.ended.taken.conversation_id,
+                    "dialog_id": end.ended.taken.dialog_id,
+                    "message_id": end.ended.taken.message_id,
+                    "reason": end.ended.error,
+                    "code": end.ended.code,
+                    "parked": end.ended.state is DeliveryState.PARKED,
+                }
+            ),
+            received_at=now,
+        )
+        for end in taken
+        if end.ended.taken.message_id is not None and end.ended.state in (DeliveryState.DEAD, DeliveryState.PARKED)
+    ]

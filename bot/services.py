@@ -1,0 +1,478 @@
+"""The composition root: the only place where the parts of the service are joined."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+import httpx
+import orjson
+import structlog
+from aiohttp import web
+from sqlalchemy import Connection
+
+from bot import flow_store
+from bot.api.access import Access
+from bot.api.docs import Docs
+from bot.api.forms import Forms
+from bot.api.health import Health
+from bot.api.operators import Operators
+from bot.calls import Calls
+from bot.clock import Clock
+from bot.flow_store import FlowsBroken, FlowStore
+from bot.http import WebhookHandler, add_webhooks, make_application
+from bot.intake import Intake
+from bot.managers.routes import Groups
+from bot.managers.topics import Topics
+from bot.metrics import Metrics
+from bot.sender import Sender, System
+from bot.settings import Settings
+from bot.timers import Timers
+from bot.turns.base import Service
+from bot.worker import Worker
+from dialogs.actions import ActionSpec, Catalogue
+from dialogs.events import File
+from dialogs.findings import format_finding
+from integrations.base import Action, Channel, IncomingEvent, Integration, Never, Received
+from integrations.okdesk import SPECS as OKDESK_ACTIONS
+from integrations.okdesk import OkdeskSettings, make_okdesk
+from integrations.onec import OnecSettings, make_onec
+from integrations.onec.actions import CREATE_INVOICE, CREATE_ORDER, GET_PAYMENT
+from integrations.telegram import NOTIFY, TelegramSettings, make_telegram
+from integrations.whatsapp import WhatsAppSettings, make_whatsapp
+from storage import migrate, outbox
+from storage.clock import to_ms
+from storage.database import Database, DatabaseAway, connect
+
+log = structlog.get_logger(__name__)
+
+MAX_FILE_BYTES = 20 * 1024 * 1024
+MAX_BACKGROUND = 64
+
+
+class NotMigrated(Exception):
+    """The database has an older schema, or a newer one, than this code."""
+
+
+def catalogue() -> Catalogue:
+    """Every action that a flow may order, whether its system is configured here or not."""
+    specs: Sequence[ActionSpec] = [*OKDESK_ACTIONS.values(), GET_PAYMENT, CREATE_ORDER, CREATE_INVOICE, NOTIFY]
+    return {spec.name: spec for spec in specs}
+
+
+class FixitService:
+    """The whole service of one process. `start` begins, `stop` ends it with nothing half done."""
+
+    def __init__(self, settings: Settings, *, serves: bool = True, works: bool = True) -> None:
+        self.settings = settings
+        self.serves = serves
+        self.works = works
+        self.clock = Clock(settings.clock_offset_seconds)
+        self.metrics = Metrics()
+        self.calls = Calls(self.clock, settings.secrets())
+        self.database: Database = connect(settings.database_url.get_secret_value())
+        self.catalogue = catalogue()
+        self.flows = FlowStore(self.catalogue, settings.timezone)
+        self.integrations: dict[str, Integration] = {}
+        self.groups = Groups(settings.telegram_managers_chat_id, has_telegram=settings.telegram_bot_token is not None)
+        self.intake = Intake(self.database, on_new=self._wake_worker)
+        self.worker: Worker | None = None
+        self.sender: Sender | None = None
+        self.timers: Timers | None = None
+        self.app: web.Application | None = None
+        self._loops: list[asyncio.Task[None]] = []
+        self._polls: list[asyncio.Task[None]] = []
+        self._background: set[asyncio.Task[None]] = set()
+        self._http: aiohttp.ClientSession | None = None
+        self._clients: list[httpx.AsyncClient] = []
+
+    # --------------------------------------------------------------------------------------------------- starting
+
+    async def start(self) -> None:
+        """Open everything and begin to work. Raises NotMigrated, FlowsBroken, DatabaseAway, ValueError."""
+        await self.database.open()
+        try:
+            await self._prepare_database()
+            await self._make_integrations()
+            systems = self._systems()
+            self.sender = Sender(
+                self.database,
+                systems,
+                clock=self.clock,
+                metrics=self.metrics,
+                calls=self.calls,
+                owner=f"{socket.gethostname()[:24]}:{os.getpid()}",
+                on_events=self._wake_worker,
+            )
+            self.worker = Worker(
+                self.database,
+                self._service(),
+                self.flows,
+                clock=self.clock,
+                metrics=self.metrics,
+                on_deliveries=self.sender.wake,
+            )
+            self.timers = Timers(self.database, clock=self.clock, on_new=self._wake_worker)
+            if self.serves:
+                self.app = self._application(systems)
+            if self.works:
+                self.start_work()
+            await self._start_integrations()
+        except BaseException:
+            await self.stop()
+            raise
+        log.info("started", serves=self.serves, works=self.works, systems=sorted(self.integrations))
+
+    def start_work(self) -> None:
+        assert self.worker is not None
+        assert self.sender is not None
+        assert self.timers is not None
+        for name, loop in (("worker", self.worker.run()), ("sender", self.sender.run()), ("timers", self.timers.run())):
+            self._loops.append(asyncio.create_task(self._guard(name, loop), name=name))
+
+    async def _guard(self, name: str, loop: Awaitable[None]) -> None:
+        """A loop that dies takes the process with it: a supervisor starts it again, and nothing is lost."""
+        try:
+            await loop
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.critical("loop_died", loop=name, exc_info=True)
+            raise
+
+    async def wait_for_failure(self) -> None:
+        """Return when one of the loops ended by itself; raises what ended it."""
+        tasks = [*self._loops, *self._polls]
+        if not tasks:
+            await asyncio.Event().wait()
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def _prepare_database(self) -> None:
+        if self.database.dialect == "sqlite":
+            await self.database.write(migrate.upgrade)
+        else:
+            current = await self.database.read(migrate.current)
+            if current != migrate.newest():
+                raise NotMigrated(
+                    f"the database has schema {current or 'none'}, this version needs {migrate.newest()}: "
+                    "run `python -m bot migrate` once, then start again"
+                )
+        if self.works and self.database.dialect == "sqlite":
+            # The only process of this database: what it was sending when it died, nobody is sending now.
+            lost = await self.database.write(lambda conn: outbox.abandon(conn, now=to_ms(self.clock.now())))
+            if lost:
+                log.warning("sends_interrupted", number=lost)
+        await self._publish_flows()
+
+    async def _publish_flows(self) -> None:
+        files = flow_store.read_folder(self.settings.flows_dir or flow_store.BUILT_IN)
+
+        def publish(conn: Connection) -> list[flow_store.Published]:
+            return flow_store.publish(
+                conn,
+                files,
+                catalogue=self.catalogue,
+                timezone=self.settings.timezone,
+                now=to_ms(self.clock.now()),
+                note="published at start",
+            )
+
+        try:
+            for published in await self.database.write(publish):
+                if published.is_new:
+                    log.info("flow_published", flow=published.flow, version=published.version)
+        except FlowsBroken as error:
+            for finding in error.findings:
+                log.error("flow_finding", finding=format_finding(finding, "en"))
+            raise
+        project = await self.database.read(lambda conn: self.flows.at(conn).project)
+        self.groups.chats = {name: group.chat_id for name, group in project.groups.items() if group.chat_id is not None}
+
+    async def _make_integrations(self) -> None:
+        settings = self.settings
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=128, keepalive_timeout=60),
+            timeout=aiohttp.ClientTimeout(total=20, connect=5),
+            json_serialize=lambda value: orjson.dumps(value).decode(),
+        )
+        made: list[Integration] = []
+        if settings.whatsapp_access_token is not None:
+            made.append(
+                make_whatsapp(
+                    WhatsAppSettings(
+                        access_token=settings.whatsapp_access_token.get_secret_value(),
+                        phone_number_id=settings.whatsapp_phone_number_id or "",
+                        verify_token=_secret(settings.whatsapp_verify_token),
+                        app_secrets=_several(_secret(settings.whatsapp_app_secret)),
+                        api_url=settings.whatsapp_api_url,
+                        api_version=settings.whatsapp_api_version,
+                    ),
+                    http=self._http,
+                    now=self.clock.now,
+                    log_call=self.calls.log,
+                )
+            )
+        if settings.telegram_bot_token is not None:
+            made.append(
+                make_telegram(
+                    TelegramSettings(
+                        bot_token=settings.telegram_bot_token.get_secret_value(),
+                        api_url=settings.telegram_api_url,
+                        mode=settings.telegram_mode,
+                        webhook_secret=_optional(settings.telegram_webhook_secret),
+                        base_url=settings.public_url,
+                        managers_chat_id=settings.telegram_managers_chat_id,
+                    ),
+                    now=self.clock.now,
+                    log_call=self.calls.log,
+                    feed=self._feed("telegram"),
+                    fetch_file=self._fetch_of_channel,
+                )
+            )
+        if settings.okdesk_url or settings.okdesk_webhook_user:
+            made.append(
+                make_okdesk(
+                    OkdeskSettings(
+                        url=settings.okdesk_url,
+                        api_token=_optional(settings.okdesk_api_token),
+                        author_id=settings.okdesk_author_id,
+                        webhook_user=settings.okdesk_webhook_user,
+                        webhook_password=_optional(settings.okdesk_webhook_password),
+                        timezone=settings.timezone,
+                    ),
+                    http=self._client(),
+                    now=self.clock.now,
+                    log_call=self.calls.log,
+                    files=self._fetch_dict,
+                )
+            )
+        if settings.onec_webhook_token or settings.onec_url:
+            made.append(
+                make_onec(
+                    OnecSettings(
+                        webhook_token=_optional(settings.onec_webhook_token),
+                        allowed_networks=settings.onec_allowed_networks,
+                        base_ids=settings.onec_base_ids,
+                        url=settings.onec_url,
+                        user=settings.onec_user,
+                        password=_optional(settings.onec_password),
+                        timezone=settings.timezone,
+                    ),
+                    http=self._client() if settings.onec_url else None,
+                    now=self.clock.now,
+                    log_call=self.calls.log,
+                )
+            )
+        self.integrations.update({integration.name: integration for integration in made})
+        whatsapp = self.integrations.get("whatsapp")
+        take_files_from: Any = getattr(whatsapp.channel if whatsapp else None, "take_files_from", None)
+        if take_files_from is not None:
+            take_files_from(self._fetch_for_whatsapp)
+
+    def _client(self) -> httpx.AsyncClient:
+        client = httpx.AsyncClient(timeout=30.0, follow_redirects=False)
+        self._clients.append(client)
+        return client
+
+    def _systems(self) -> dict[str, System]:
+        systems: dict[str, System] = {}
+        for name, integration in self.integrations.items():
+            actions: dict[str, Action] = dict(integration.actions)
+            if not actions:
+                continue
+            if name == "telegram":
+                actions["to_topic"] = Topics(self.database, integration.actions).action()
+            systems[name] = System(
+                name,
+                actions,
+                integration.in_flight,
+                integration.pace_delay,
+                integration.pace_sent,
+                keeps_order=name != "whatsapp",
+            )
+        return systems
+
+    def _service(self) -> Service:
+        carried = {
+            action: name
+            for name, integration in self.integrations.items()
+            for action in integration.actions
+            if action in self.catalogue
+        }
+        return Service(
+            integrations=self.integrations,
+            channels=self.channels(),
+            groups=self.groups,
+            zone=self.settings.zone,
+            systems_of_actions=carried,
+            background=self._in_background,
+            delivered=self._delivered,
+        )
+
+    def channels(self) -> dict[str, Channel]:
+        return {name: i.channel for name, i in self.integrations.items() if i.channel is not None}
+
+    def _application(self, systems: Mapping[str, System]) -> web.Application:
+        assert self.app is None
+        app = make_application()
+        handlers = [
+            (
+                webhook,
+                WebhookHandler(
+                    integration,
+                    webhook,
+                    intake=self.intake,
+                    clock=self.clock,
+                    metrics=self.metrics,
+                    on_stored=self._acknowledge,
+                ).handle,
+            )
+            for integration in self.integrations.values()
+            for webhook in integration.webhooks
+        ]
+        add_webhooks(app, handlers)
+        access = Access(_optional(self.settings.api_token))
+        Operators(self.database, access, on_replay=self._wake_worker).add_routes(app)
+        Forms(self.intake, access, clock=self.clock).add_routes(app)
+        Health(
+            self.database,
+            clock=self.clock,
+            metrics=self.metrics,
+            systems=systems,
+            works=self.works or self.database.dialect != "sqlite",
+        ).add_routes(app)
+        Docs().add_routes(app)
+        return app
+
+    async def _start_integrations(self) -> None:
+        for integration in self.integrations.values():
+            if integration.start is not None and self.serves:
+                await integration.start()
+            if integration.poll is not None and self.works:
+                self._polls.append(
+                    asyncio.create_task(self._guard(integration.name, integration.poll()), name=integration.name)
+                )
+
+    # ---------------------------------------------------------------------------------------------- between parts
+
+    def _wake_worker(self) -> None:
+        if self.worker is not None:
+            self.worker.wake()
+
+    def _feed(self, source: str) -> Callable[[Sequence[IncomingEvent]], Awaitable[None]]:
+        """How a polled system brings its events: the call returns after the commit."""
+
+        async def feed(events: Sequence[IncomingEvent]) -> None:
+            stored = await self.intake.put(source, events, received_at=self.clock.now())
+            self.metrics.received.labels(source).inc(sum(s.is_new for s in stored))
+            for event, result in zip(events, stored, strict=True):
+                if result.is_new:
+                    self._acknowledge_one(self.integrations[source], event)
+
+        return feed
+
+    def _acknowledge(self, integration: Integration, received: Received, is_new: list[bool]) -> None:
+        if integration.acknowledge is not None:
+            for event, new in zip(received.events, is_new, strict=True):
+                if new:
+                    self._acknowledge_one(integration, event)
+
+    def _acknowledge_one(self, integration: Integration, event: IncomingEvent) -> None:
+        acknowledge = integration.acknowledge
+        if acknowledge is not None:
+            self._in_background(lambda: acknowledge(event))
+
+    def _in_background(self, job: Callable[[], Awaitable[None]]) -> None:
+        """Run something that may be lost; under load it is."""
+        if len(self._background) >= MAX_BACKGROUND:
+            return
+
+        async def run() -> None:
+            try:
+                await job()
+            except Exception as error:  # noqa: BLE001 - best effort by definition
+                log.info("background_job_failed", error=type(error).__name__)
+
+        task = asyncio.create_task(run())
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def _delivered(self, channel: str, recipient: str) -> None:
+        if self.sender is not None:
+            self.sender.opened(channel, recipient)
+
+    async def _fetch_dict(self, file: Mapping[str, Any]) -> bytes:
+        """The bytes of a file of some channel, wherever it is needed. Raises Later or Never."""
+        known: Any = {key: file.get(key) for key in ("id", "kind", "name", "mime", "size")}
+        return await self._fetch_of_channel(str(file.get("channel") or ""), File(**known), MAX_FILE_BYTES)
+
+    async def _fetch_of_channel(self, name: str, file: File, limit_bytes: int) -> bytes:
+        """Raises Later or Never."""
+        channel = self.channels().get(name)
+        if channel is None:
+            raise Never("the file belongs to a channel that is not connected", code="unavailable")
+        return await channel.download(file, limit_bytes)
+
+    async def _fetch_for_whatsapp(self, file: File, limit_bytes: int) -> bytes:
+        """Files that managers send lie in Telegram."""
+        return await self._fetch_of_channel("telegram", file, limit_bytes)
+
+    # --------------------------------------------------------------------------------------------------- stopping
+
+    async def stop(self) -> None:
+        """Stop taking work, finish what is under way, close everything. May be called at any stage."""
+        for task in self._polls:
+            task.cancel()
+        await _ended(self._polls)
+        await self.intake.drain()
+        if self.timers is not None:
+            await self.timers.stop()
+        if self.worker is not None:
+            await self.worker.stop()
+        if self.sender is not None:
+            await self.sender.stop()
+        await _ended(self._loops, timeout=15)
+        for task in list(self._background):
+            task.cancel()
+        await _ended(list(self._background))
+        for integration in self.integrations.values():
+            if integration.stop is not None:
+                with suppress(Exception):
+                    await integration.stop()
+        for client in self._clients:
+            await client.aclose()
+        if self._http is not None:
+            await self._http.close()
+        await self.database.close()
+        log.info("stopped")
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]], timeout: float = 5.0) -> None:
+    if not tasks:
+        return
+    _, late = await asyncio.wait(tasks, timeout=timeout)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _secret(value: Any) -> str:
+    return "" if value is None else str(value.get_secret_value())
+
+
+def _optional(value: Any) -> str | None:
+    return _secret(value) or None
+
+
+def _several(secrets: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in secrets.split(",") if part.strip())
+
+
+__all__ = ["DatabaseAway", "FixitService", "NotMigrated", "catalogue"]

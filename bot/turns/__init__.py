@@ -1,0 +1,1 @@
+"""What each kind of event means. One file for each."""

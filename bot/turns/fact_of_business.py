@@ -1,0 +1,184 @@
+"""News of other systems: what is remembered of them, and which dialog hears them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+
+from bot.managers import handoff
+from bot.managers.words import word
+from bot.turns import converse
+from bot.turns.base import Turn
+from dialogs.events import BusinessEvent
+from integrations.base import BusinessFact, Nothing, Notice, Plan, StoredEvent
+from storage.unit import Contact, DialogRow
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An event that must be judged against what was said before."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Whom an event is about."""
+
+    linked: Sequence[DialogRow] = ()
+    contact: Contact | None = None
+    is_ambiguous: bool = False
+
+
+def site_form(stored: StoredEvent, data: Mapping[str, Any]) -> BusinessFact:
+    """A form of the web site (POST /api/v1/forms)."""
+    fields = {name: data.get(name) for name in ("form", "name", "email", "text", "page")}
+    event = BusinessEvent(f"e{stored.id}", stored.received_at, "site.form_sent", fields, data["phone"])
+    return BusinessFact(event, (f"phone:{data['phone']}",))
+
+
+def handle(turn: Turn, fact: BusinessFact) -> None:
+    """An event that needs no past of its own."""
+    if fact.once is not None:
+        if turn.unit.subject_state(fact.once) is not None:
+            turn.ignored = "told before, or said by ourselves"
+            return
+        turn.unit.save_subject_state(fact.once, {"event_id": turn.event.id})
+    if not _is_news(turn, fact.event):
+        turn.ignored = "the status is already known"
+        return
+    sure = [subject for subject in fact.subjects if not _is_weak(subject)]
+    weak = [subject for subject in fact.subjects if _is_weak(subject)]
+    tell(turn, fact, sure, weak)
+
+
+def handle_planned(turn: Turn, planned: Planned) -> None:
+    unit = turn.unit
+    states = {key: unit.subject_state(key) for key in planned.plan.state_keys}
+    decided = planned.plan.decide({key: state for key, state in states.items() if state is not None}, turn.now)
+    turn.result = decided.result
+    for key, state in decided.states.items():
+        if state != states.get(key):
+            unit.save_subject_state(key, state)
+    for fact in decided.facts:
+        if isinstance(fact, Notice):
+            handoff.alert(turn, word("notice", handoff.LANG, text=fact.text))
+        elif isinstance(fact, Nothing):
+            turn.ignored = fact.reason
+        elif isinstance(fact, BusinessFact):
+            tell(turn, fact, decided.subjects, decided.weak_subjects)
+    if not any(isinstance(fact, BusinessFact) for fact in decided.facts) and decided.result == "accepted":
+        # Nobody is told; but a caller wants to know whether it could be placed at all.
+        if find(turn, decided.subjects, decided.weak_subjects).is_ambiguous:
+            turn.result = "unmatched"
+
+
+def tell(turn: Turn, fact: BusinessFact, subjects: Sequence[str], weak: Sequence[str]) -> None:
+    """Offer the event to the dialogs of its subject, then to the flows that it begins."""
+    event = fact.event
+    found = find(turn, subjects, weak)
+    if found.is_ambiguous:
+        turn.result = "unmatched"
+        turn.ignored = "fits several dialogs; the managers were told"
+        handoff.alert(turn, word("unmatched", handoff.LANG, title=fact.title or event.kind))
+        return
+    if found.linked:
+        for name in (*subjects, *fact.learns):
+            if not _is_weak(name):
+                turn.unit.link(name, found.linked[0].id)
+        event = _with_issue(turn, event, found.linked[0])
+    _remember(turn, event, subjects, found)
+    contact = found.contact or _by_phone(turn, event.phone)
+    names = [name for name in (*subjects, *fact.learns) if not _is_weak(name)]
+    converse.offer(turn, event, found.linked, contact, subjects=names)
+
+
+def find(turn: Turn, subjects: Sequence[str], weak: Sequence[str]) -> Found:
+    """The first subject that a dialog is linked to; weak names count only if they fit one dialog."""
+    unit = turn.unit
+    for subject in subjects:
+        linked = unit.dialogs_linked_to(subject)
+        if linked:
+            return Found(linked, _owner(turn, linked[0]))
+    for subject in weak:
+        kind, _, value = subject.partition(":")
+        if kind == "phone":
+            people = unit.contacts_with_phone(value)
+            rows = [row for person in people for row in unit.open_dialogs(person.id)]
+            rows = [row for row in rows if unit.has_links(row.id)]
+            if not rows and len(people) == 1:
+                return Found((), people[0])
+        else:
+            rows = unit.dialogs_linked_to(subject)
+        if len(rows) == 1:
+            return Found(rows, _owner(turn, rows[0]))
+        if len(rows) > 1:
+            return Found(is_ambiguous=True)
+    return Found()
+
+
+def _owner(turn: Turn, row: DialogRow) -> Contact | None:
+    return None if row.contact_id is None else turn.unit.contact(row.contact_id)
+
+
+def _by_phone(turn: Turn, phone: str | None) -> Contact | None:
+    people = [] if phone is None else turn.unit.contacts_with_phone(phone)
+    return people[0] if len(people) == 1 else None
+
+
+def _is_weak(subject: str) -> bool:
+    return subject.startswith(("phone:", "inn:"))
+
+
+def _with_issue(turn: Turn, event: BusinessEvent, row: DialogRow) -> BusinessEvent:
+    """The issue of the dialog, where the other system knows only its own order."""
+    if "issue_id" not in event.fields or event.fields["issue_id"] is not None:
+        return event
+    issues = [s for s in turn.unit.subjects_of(row.id) if s.startswith("issue:") and s[6:].isdigit()]
+    if len(issues) != 1:
+        return event
+    return replace(event, fields={**event.fields, "issue_id": int(issues[0][6:])})
+
+
+def _is_news(turn: Turn, event: BusinessEvent) -> bool:
+    """A status that we know already, from our own call or an earlier event, is told to nobody."""
+    fields = event.fields
+    if event.kind not in ("okdesk.status_changed", "okdesk.issue_created"):
+        return True
+    issue_id = fields.get("issue_id")
+    if not isinstance(issue_id, int):
+        return True
+    status = fields.get("status")
+    before = turn.unit.issue_status(issue_id)
+    turn.unit.save_issue(
+        issue_id,
+        number=fields.get("number"),
+        title=fields.get("title"),
+        status=status,
+        status_name=fields.get("status_name"),
+    )
+    if event.kind == "okdesk.issue_created":
+        return True
+    return before is None or before != status or bool(fields.get("comment"))
+
+
+def _remember(turn: Turn, event: BusinessEvent, subjects: Sequence[str], found: Found) -> None:
+    if event.kind != "onec.payment_changed" or not subjects:
+        return
+    fields = event.fields
+    turn.unit.save_payment(
+        subjects[0],
+        order_number=fields.get("order_number"),
+        invoice_number=fields.get("invoice_number"),
+        state=fields.get("state"),
+        total=fields.get("total"),
+        paid=fields.get("paid"),
+        due=fields.get("due"),
+        currency="RUB",
+        dialog_id=found.linked[0].id if found.linked else None,
+    )

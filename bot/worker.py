@@ -1,0 +1,213 @@
+"""The worker: claims events, one key at a time, and stores what their turns decided in the same transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+
+from bot.clock import Clock
+from bot.flow_store import FlowStore
+from bot.metrics import Metrics
+from bot.turns.base import Held, Postponed, Rejected, Service, Turn
+from bot.turns.dispatch import handle_fact, read_facts, wanted_addresses, wanted_contacts
+from integrations.base import CannotRead
+from storage import inbox
+from storage.clock import from_ms, to_ms
+from storage.database import Database, DatabaseAway
+from storage.ids import Ids
+from storage.inbox import Claim, Claimed, Settled
+from storage.tables import EventState
+from storage.unit import UnitOfWork
+
+log = structlog.get_logger(__name__)
+
+MAX_ATTEMPTS = 5
+BACKOFF_S = (1, 5, 30, 120)
+POLL_S = 0.5  # how often to look without being woken
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction did, for what comes after the commit."""
+
+    handled: list[tuple[Claimed, EventState]] = field(default_factory=list)
+    after: list[Callable[[], None]] = field(default_factory=list)
+    has_deliveries: bool = False
+    has_events: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.handled)
+
+
+class Worker:
+    """A loop of cycles; each is one transaction: claim, turns, everything they want stored."""
+
+    def __init__(
+        self,
+        database: Database,
+        service: Service,
+        flows: FlowStore,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        on_deliveries: Callable[[], None],
+        claim: Claim | None = None,
+    ) -> None:
+        self._database = database
+        self._service = service
+        self._flows = flows
+        self._clock = clock
+        self._metrics = metrics
+        self._on_deliveries = on_deliveries
+        self._claim = claim or Claim()
+        self._ids = Ids()
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._one_by_one = 0  # so many cycles take a single event, to find the one that fails
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until `stop`; the transaction under way is finished."""
+        while not self._stopping:
+            # Cleared before the claim, not after it: an event stored while we claim is seen by the next cycle.
+            self._wake.clear()
+            try:
+                if await self.cycle():
+                    continue
+            except DatabaseAway as error:
+                log.warning("worker_waits_for_database", error=str(error))
+                await asyncio.sleep(random.uniform(0.5, 1.5))  # noqa: S311
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await self._wake.wait()
+
+    async def cycle(self) -> bool:
+        """One transaction. False: nothing was waiting."""
+        alone = self._one_by_one > 0
+        current: list[Claimed] = []
+        try:
+            batch = await self._database.write(lambda conn: self._work(conn, alone=alone, current=current))
+        except DatabaseAway:
+            self._ids.forget()
+            raise
+        except Exception as error:  # noqa: BLE001 - one event's failure must stop nobody but itself
+            self._ids.forget()
+            if not alone:
+                self._one_by_one = max(self._claim.keys * self._claim.per_key, 64)
+                return True
+            await self._failed(current, error)
+            return True
+        self._one_by_one = max(self._one_by_one - 1, 0) if batch else 0
+        self._after(batch)
+        return bool(batch)
+
+    def _work(self, conn: Connection, *, alone: bool, current: list[Claimed]) -> Batch:
+        now_ms = to_ms(self._clock.now())
+        current.clear()
+        claimed = self._claim.take(conn, now=now_ms, **({"keys": 1, "per_key": 1} if alone else {}))
+        current += claimed
+        batch = Batch()
+        if not claimed:
+            return batch
+        flows = self._flows.at(conn)
+        unit = UnitOfWork(conn, now_ms, self._ids)
+        read: list[tuple[Claimed, Any]] = []
+        for event in claimed:
+            try:
+                read.append((event, read_facts(self._service, event)))
+            except CannotRead as error:
+                read.append((event, error))
+        unit.load(wanted_addresses(read), wanted_contacts(read))
+        blocked: set[str] = set()
+        for event, facts in read:
+            if event.key not in blocked and not unit.is_settled(event.id):
+                self._handle(unit, flows, batch, event, facts, blocked)
+        unit.flush()
+        self._release_held(conn, unit, batch)
+        batch.has_deliveries = bool(unit.delivered) or unit.has_unparked
+        batch.has_events = bool(unit.events)
+        return batch
+
+    def _handle(
+        self, unit: UnitOfWork, flows: Any, batch: Batch, event: Claimed, facts: Any, blocked: set[str]
+    ) -> None:
+        turn = Turn(unit, flows, self._service, event, from_ms(unit.now), batch.after)
+        state, error = EventState.DONE, None
+        try:
+            if isinstance(facts, CannotRead):
+                raise Rejected(str(facts))
+            for fact in facts:
+                handle_fact(turn, fact)
+            if turn.ignored is not None and turn.dialog_id is None:
+                state, error = EventState.IGNORED, turn.ignored
+            else:
+                error = turn.ignored
+        except Rejected as rejected:
+            state, error = EventState.DEAD, str(rejected)
+            log.warning("event_dead", event_id=event.id, source=event.source, kind=event.kind, reason=str(rejected))
+        except Held as held:
+            inbox.hold(unit.conn, event.id, until=to_ms(held.until), key=held.key)
+            batch.handled.append((event, EventState.HELD))
+            return
+        except Postponed as postponed:
+            inbox.postpone(unit.conn, event.id, until=to_ms(postponed.until), failed=False)
+            blocked.add(event.key)
+            batch.handled.append((event, EventState.WAITING))
+            return
+        unit.settled.append(Settled(event.id, state, turn.dialog_id, turn.result, error))
+        batch.handled.append((event, state))
+
+    def _release_held(self, conn: Connection, unit: UnitOfWork, batch: Batch) -> None:
+        """Business events that waited for a question of this person to be left look again."""
+        keys = sorted({f"contact:{d.contact_id}" for d in unit.dialogs.values() if d.is_changed and d.contact_id})
+        handled = {event.key for event, _ in batch.handled}
+        keys = [key for key in keys if key not in handled]
+        if keys and inbox.release(conn, keys):
+            batch.has_events = True
+
+    def _after(self, batch: Batch) -> None:
+        now_ms = to_ms(self._clock.now())
+        for event, state in batch.handled:
+            self._metrics.handled.labels(event.source, state.name.lower()).inc()
+            self._metrics.turn_seconds.observe(max(now_ms - event.received_at, 0) / 1000)
+        if batch.has_deliveries or batch.handled:
+            self._on_deliveries()
+        for job in batch.after:
+            job()
+
+    async def _failed(self, current: list[Claimed], error: Exception) -> None:
+        """The single event of this transaction could not be handled: later, and after some attempts never."""
+        if not current:
+            log.error("worker_cycle_failed", exc_info=error)
+            await asyncio.sleep(1.0)
+            return
+        event = current[0]
+        attempt = event.attempts + 1
+        sentence = f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
+        log.error(
+            "event_failed", event_id=event.id, source=event.source, kind=event.kind, attempt=attempt, exc_info=error
+        )
+        now_ms = to_ms(self._clock.now())
+
+        def note(conn: Connection) -> None:
+            if attempt >= MAX_ATTEMPTS:
+                inbox.settle(conn, [Settled(event.id, EventState.DEAD, error=sentence)], now=now_ms)
+            else:
+                until = now_ms + BACKOFF_S[min(attempt, len(BACKOFF_S)) - 1] * 1000
+                inbox.postpone(conn, event.id, until=until, error=sentence)
+
+        await self._database.write(note)
+
+    async def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
