@@ -391,6 +391,7 @@ class Integration:
     poll: Callable[[], Awaitable[None]] | None = None  # a loop that feeds the intake until cancelled
     stop: Callable[[], Awaitable[None]] | None = None
     acknowledge: Callable[[IncomingEvent], Awaitable[None]] | None = None  # at once after the commit, best effort
+    same: Callable[[bytes, bytes], bool] | None = None  # whether two bodies under one id say the same; None: as JSON
     pace_delay: Callable[[str, datetime], float] | None = None  # (recipient, now) → seconds to wait before a send
     pace_sent: Callable[[str, datetime], None] | None = None  # (recipient, now): an order goes out
 

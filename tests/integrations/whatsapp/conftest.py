@@ -1,0 +1,88 @@
+"""Fixtures: the integration and the simulator speaking to each other by real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from integrations.base import Integration, Received, Request
+from integrations.whatsapp import make_whatsapp
+from integrations.whatsapp.simulator import SimulatedWhatsApp
+from tests.integrations.whatsapp.given import SECRET, ApiServer, Clock, Service, respond, serve, settings
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def calls() -> list[tuple[Any, ...]]:
+    return []
+
+
+@pytest.fixture
+async def service(clock: Clock, calls: list[tuple[Any, ...]]) -> AsyncIterator[Service]:
+    """The integration and the simulator, speaking to each other by real HTTP."""
+    holder: list[Service] = []
+
+    async def webhook(request: web.Request) -> web.Response:
+        here = holder[0]
+        if here.answers_with is not None:
+            here.refused.release()
+            return web.Response(status=here.answers_with)
+        query = {name: request.query.getall(name) for name in request.query}
+        got = here.whatsapp.webhooks[0].receive(
+            Request(request.method, request.path, query, request.headers, await request.read(), None, clock())
+        )
+        if isinstance(got, Received):
+            here.take(got)
+            got = got.answer(())
+        return respond(got)
+
+    async with AsyncExitStack() as stack:
+        ours = web.Application(client_max_size=4 * 2**20)
+        ours.router.add_route("*", "/webhooks/whatsapp", webhook)
+        our_url = await serve(ours, stack)
+        simulator = SimulatedWhatsApp(
+            webhook_url=f"{our_url}/webhooks/whatsapp",
+            app_secret=SECRET,
+            verify_token="prüf-mich",
+            access_token="EAAtoken",
+            phone_number_id="310000000000001",
+            waba_id="210000000000001",
+            now=clock,
+            retry_base_s=0.005,
+            templates={"order_ready": "Заказ № {{1}} готов."},
+            slow_s=0.01,
+        )
+        await simulator.start()
+        stack.push_async_callback(simulator.close)
+        api_url = await serve(simulator.app, stack)
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        whatsapp = make_whatsapp(
+            settings(phone_number_id="310000000000001", api_url=api_url),
+            http=http,
+            now=clock,
+            log_call=lambda *call: calls.append(call),
+        )
+        holder.append(Service(whatsapp, simulator, clock))
+        yield holder[0]
+
+
+@pytest.fixture
+async def against(clock: Clock, calls: list[tuple[Any, ...]]) -> AsyncIterator[ApiServer]:
+    """Our integration against any small API of the test's own."""
+    async with AsyncExitStack() as stack:
+
+        async def connect(app: web.Application) -> Integration:
+            url = await serve(app, stack)
+            http = await stack.enter_async_context(aiohttp.ClientSession())
+            return make_whatsapp(settings(api_url=url), http=http, now=clock, log_call=lambda *call: calls.append(call))
+
+        yield connect
