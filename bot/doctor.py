@@ -27,7 +27,7 @@ async def doctor(settings: Settings) -> int:
     await service.database.open()
     try:
         rows.append(await _database(service))
-        await service._make_integrations()
+        await service.make_integrations()
         for name, title in TITLES.items():
             integration = service.integrations.get(name)
             if integration is None:

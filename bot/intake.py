@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import orjson
 import structlog
@@ -63,8 +64,9 @@ def masked_headers(headers: Mapping[str, str]) -> str:
 class Intake:
     """Brings events to the inbox. `on_new` is called after each commit that added any."""
 
-    def __init__(self, database: Database, *, on_new: Callable[[], None]) -> None:
+    def __init__(self, database: Database, *, on_new: Callable[[], None], same: inbox.Same | None = None) -> None:
         self._database = database
+        self._same = same
         self._on_new = on_new
         self._pending: list[_Pending] = []
         self._bytes = 0
@@ -111,7 +113,7 @@ class Intake:
 
     async def _store(self, taken: list[_Pending]) -> None:
         try:
-            stored = await self._database.write(lambda conn: _insert(conn, taken))
+            stored = await self._database.write(lambda conn: _insert(conn, taken, self._same))
         except DatabaseAway as error:
             for pending in taken:
                 if not pending.future.done():
@@ -141,7 +143,7 @@ class Intake:
         while ids and loop.time() < deadline:
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 0.1)
-            found |= await self._database.read(lambda conn, ids=tuple(ids): _ended(conn, ids))
+            found |= await self._database.read(partial(_ended, ids=tuple(ids)))
             ids = [id_ for id_ in ids if id_ not in found]
         return [found.get(s.id) for s in stored]
 
@@ -151,7 +153,7 @@ class Intake:
             await asyncio.wait([self._flusher])
 
 
-def _insert(conn: Connection, taken: list[_Pending]) -> list[list[Stored]]:
+def _insert(conn: Connection, taken: list[_Pending], same: inbox.Same | None) -> list[list[Stored]]:
     rows: list[NewEvent] = []
     for pending in taken:
         batch_id = None
@@ -174,7 +176,7 @@ def _insert(conn: Connection, taken: list[_Pending]) -> list[list[Stored]]:
                     batch_id,
                 )
             )
-    stored = inbox.put(conn, rows)
+    stored = inbox.put(conn, rows, same=same)
     result: list[list[Stored]] = []
     position = 0
     for pending in taken:

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, delete, update
 
 from bot.calls import Calls
 from bot.clock import Clock
@@ -21,6 +21,7 @@ from integrations.base import Action, Done, Later, Never, Order, Unknown
 from storage import inbox, outbox
 from storage.clock import from_ms, to_ms
 from storage.database import Database, DatabaseAway
+from storage.hot import Statement, insert_into, update_of
 from storage.inbox import NewEvent
 from storage.outbox import Ended, Taken
 from storage.tables import DeliveryState, api_calls, conversations, early_statuses, messages
@@ -35,13 +36,11 @@ WAIT_FOR_STATUS_S = 45  # a lost answer of a channel: how long its status may ta
 GATE_MS = 2_500  # WhatsApp keeps no order between two requests: how long the next part of one answer waits
 LOST_AFTER_MS = 180_000  # an attempt that began earlier and has no end: its process is gone
 
-_SENT = (
-    update(messages)
-    .where(messages.c.id == bindparam("row_id"))
-    .values(status=bindparam("new_status"), rank=bindparam("new_rank"), external_id=bindparam("external"),
-            error=bindparam("why"))
-)  # fmt: skip
-_INSERT_CALL = insert(api_calls)
+_SENT = update_of(messages, "status", "rank", "external_id", "error")
+_INSERT_CALL = insert_into(api_calls, "at", "system", "method", "url", "request", "status", "response", "duration_ms")
+_EARLY = Statement(
+    "select external_id, status, rank, error from early_statuses where external_id in :ids[]", types={"ids": "text"}
+)
 
 
 @dataclass(slots=True)
@@ -363,11 +362,17 @@ class Sender:
         for end in taken:
             if end.message is not None and end.ended.taken.message_id is not None:
                 status, rank, external, why = end.message
-                rows.append({"row_id": end.ended.taken.message_id, "new_status": status, "new_rank": rank,
-                             "external": external, "why": why})  # fmt: skip
-        if rows:
-            conn.execute(_SENT, rows)
-            _apply_early(conn, [str(row["external"]) for row in rows if row["external"]])
+                rows.append(
+                    {
+                        "id": end.ended.taken.message_id,
+                        "status": status,
+                        "rank": rank,
+                        "external_id": external,
+                        "error": why,
+                    }
+                )
+        _SENT.many(conn, rows)
+        _apply_early(conn, [str(row["external_id"]) for row in rows if row["external_id"]])
         for end in taken:
             if end.unreachable is not None and end.ended.taken.conversation_id is not None:
                 conn.execute(
@@ -378,8 +383,7 @@ class Sender:
         events = [*_finished(conn, [end.ended for end in taken], now), *_troubles(taken, now)]
         if events:
             inbox.put(conn, events)
-        if calls:
-            conn.execute(_INSERT_CALL, calls)
+        _INSERT_CALL.many(conn, calls)
         return bool(events)
 
     async def stop(self, *, grace_s: float = 20.0) -> None:
@@ -400,17 +404,16 @@ def _apply_early(conn: Connection, external_ids: list[str]) -> None:
     """Statuses that came before the answer of our own call."""
     if not external_ids:
         return
-    found = conn.execute(select(early_statuses).where(early_statuses.c.external_id.in_(external_ids))).fetchall()
-    for row in found:
+    for external_id, status, rank, error in _EARLY.all(conn, ids=external_ids):
         conn.execute(
             update(messages)
             .where(
-                messages.c.external_id == row.external_id,
-                messages.c.rank < (DELIVERED_RANK if row.status == "failed" else row.rank + 1),
+                messages.c.external_id == external_id,
+                messages.c.rank < (DELIVERED_RANK if status == "failed" else rank + 1),
             )
-            .values(status=row.status, rank=row.rank, error=row.error)
+            .values(status=status, rank=rank, error=error)
         )
-        conn.execute(delete(early_statuses).where(early_statuses.c.external_id == row.external_id))
+        conn.execute(delete(early_statuses).where(early_statuses.c.external_id == external_id))
 
 
 def _finished(conn: Connection, ended: Sequence[Ended], now: int) -> list[NewEvent]:

@@ -80,7 +80,7 @@ class FixitService:
         self.flows = FlowStore(self.catalogue, settings.timezone)
         self.integrations: dict[str, Integration] = {}
         self.groups = Groups(settings.telegram_managers_chat_id, has_telegram=settings.telegram_bot_token is not None)
-        self.intake = Intake(self.database, on_new=self._wake_worker)
+        self.intake = Intake(self.database, on_new=self._wake_worker, same=self._say_the_same)
         self.worker: Worker | None = None
         self.sender: Sender | None = None
         self.timers: Timers | None = None
@@ -98,7 +98,7 @@ class FixitService:
         await self.database.open()
         try:
             await self._prepare_database()
-            await self._make_integrations()
+            await self.make_integrations()
             systems = self._systems()
             self.sender = Sender(
                 self.database,
@@ -195,7 +195,7 @@ class FixitService:
         project = await self.database.read(lambda conn: self.flows.at(conn).project)
         self.groups.chats = {name: group.chat_id for name, group in project.groups.items() if group.chat_id is not None}
 
-    async def _make_integrations(self) -> None:
+    async def make_integrations(self) -> None:
         settings = self.settings
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=128, keepalive_timeout=60),
@@ -365,6 +365,16 @@ class FixitService:
     def _wake_worker(self) -> None:
         if self.worker is not None:
             self.worker.wake()
+
+    def _say_the_same(self, source: str, first: bytes, second: bytes) -> bool:
+        """Whether two bodies under one id are the same news."""
+        integration = self.integrations.get(source)
+        if integration is not None and integration.same is not None:
+            return integration.same(first, second)
+        try:
+            return bool(orjson.loads(first) == orjson.loads(second))
+        except orjson.JSONDecodeError:
+            return False
 
     def _feed(self, source: str) -> Callable[[Sequence[IncomingEvent]], Awaitable[None]]:
         """How a polled system brings its events: the call returns after the commit."""

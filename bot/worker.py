@@ -105,6 +105,7 @@ class Worker:
             if not alone:
                 self._one_by_one = max(self._claim.keys * self._claim.per_key, 64)
                 return True
+            self._one_by_one = 0
             await self._failed(current, error)
             return True
         self._one_by_one = max(self._one_by_one - 1, 0) if batch else 0
@@ -168,11 +169,8 @@ class Worker:
         batch.handled.append((event, state))
 
     def _release_held(self, conn: Connection, unit: UnitOfWork, batch: Batch) -> None:
-        """Business events that waited for a question of this person to be left look again."""
-        keys = sorted({f"contact:{d.contact_id}" for d in unit.dialogs.values() if d.is_changed and d.contact_id})
-        handled = {event.key for event, _ in batch.handled}
-        keys = [key for key in keys if key not in handled]
-        if keys and inbox.release(conn, keys):
+        """Business events that waited for the question of a person to be left look again."""
+        if unit.questions_left and inbox.release(conn, sorted(unit.questions_left)):
             batch.has_events = True
 
     def _after(self, batch: Batch) -> None:

@@ -117,7 +117,9 @@ class SqliteDatabase:
             async with self._reader.connect() as conn:
                 return await conn.run_sync(work)
         except (OperationalError, InterfaceError) as error:
-            raise DatabaseAway(_plain(error)) from error
+            if _is_away(error):
+                raise DatabaseAway(_plain(error)) from error
+            raise
 
     def _run(self) -> None:
         assert self._engine is not None
@@ -166,12 +168,31 @@ def _deliver(jobs: list[_Job[Any]]) -> None:
             continue
         if job.error is None:
             job.future.set_result(job.result)
-        elif isinstance(job.error, (OperationalError, InterfaceError, sqlite3.OperationalError)):
+        elif _is_away(job.error):
             away = DatabaseAway(_plain(job.error))
             away.__cause__ = job.error
             job.future.set_exception(away)
         else:
             job.future.set_exception(job.error)
+
+
+_AWAY_CODES = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
+
+
+def _is_away(error: BaseException) -> bool:
+    """Whether it is the file's or the disk's trouble, not that of the work: SQLite has one class for both."""
+    origin = getattr(error, "orig", error)
+    code = getattr(origin, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in _AWAY_CODES
 
 
 def _plain(error: BaseException) -> str:

@@ -6,7 +6,7 @@ tells which rows are new; in PostgreSQL one `unnest` does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,8 +163,12 @@ class Settled:
     error: str | None = None
 
 
-def put(conn: Connection, new: Sequence[NewEvent]) -> list[Stored]:
-    """Add events; a known one has no effect, one with another body is kept aside as a conflict."""
+Same = Callable[[str, bytes, bytes], bool]
+"""(source, first body, other body): whether they say the same."""
+
+
+def put(conn: Connection, new: Sequence[NewEvent], *, same: Same | None = None) -> list[Stored]:
+    """Add events; a known one has no effect, one that says something else is kept aside as a conflict."""
     rows = [event.row() for event in new]
     found: list[Stored | None]
     if conn.dialect.name == "sqlite":
@@ -183,15 +187,16 @@ def put(conn: Connection, new: Sequence[NewEvent]) -> list[Stored]:
         for row in rows:
             id_ = inserted.pop((row[0], row[1], row[2]), None)
             found.append(None if id_ is None else Stored(id_, True))
-    return [stored or _known(conn, event) for stored, event in zip(found, new, strict=True)]
+    return [stored or _known(conn, event, same) for stored, event in zip(found, new, strict=True)]
 
 
-def _known(conn: Connection, event: NewEvent) -> Stored:
+def _known(conn: Connection, event: NewEvent, same: Same | None) -> Stored:
     minute, source, external_id = event.row()[:3]
     first = conn.execute(
         _SAME.where(events.c.minute == minute, events.c.source == source, events.c.external_id == external_id)
     ).one()
-    if first.body == event.body:
+    body = bytes(first.body)
+    if body == event.body or (same is not None and same(source, body, event.body)):
         return Stored(first.id, False)
     conn.execute(insert(conflicts).values(event_id=first.id, received_at=event.received_at, body=event.body))
     return Stored(first.id, False, True)

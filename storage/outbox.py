@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, bindparam, insert, select, text, update
+from sqlalchemy import Connection, select, text, update
 
+from storage.hot import Statement, insert_into
 from storage.tables import DeliveryState, deliveries
 
-_INSERT = insert(deliveries)
+_INSERT = insert_into(
+    deliveries,
+    "key",
+    "system",
+    "action",
+    "recipient",
+    "params",
+    "state",
+    "next_try_at",
+    "created_at",
+    "dialog_id",
+    "conversation_id",
+    "message_id",
+    "turn",
+    "waiters",
+    "error",
+)
+_UNPARK = Statement(
+    "update deliveries set state = 0, next_try_at = :now, error = null where state = 3 and conversation_id in :ids[]",
+    types={"ids": "bigint"},
+)
 
 # Only the first open row of a recipient may go: a row that is being sent, or whose end is not known, holds up those
 # behind it, and nobody else.
@@ -28,33 +49,19 @@ _DUE = """
     order by d.next_try_at, d.id limit :limit {lock}
 """
 
-_TAKE = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("row_id"))
-    .values(
-        state=int(DeliveryState.SENDING),
-        started_at=bindparam("now"),
-        owner=bindparam("owner_name"),
-        attempts=deliveries.c.attempts + 1,
-    )
+_TAKE = Statement(
+    "update deliveries set state = 1, started_at = :now, owner = :owner, attempts = attempts + 1 where id = :id"
 )
-_DELAY = update(deliveries).where(deliveries.c.id == bindparam("row_id")).values(next_try_at=bindparam("until"))
-
-_END = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("row_id"))
-    .values(
-        state=bindparam("new_state"),
-        next_try_at=bindparam("next_try"),
-        finished_at=bindparam("finished"),
-        error=bindparam("why"),
-        code=bindparam("new_code"),
-        external_id=bindparam("external"),
-        result=bindparam("new_result"),
-        attempts=deliveries.c.attempts - bindparam("refund"),
-        params=bindparam("new_params"),
-    )
+_DELAY = Statement("update deliveries set next_try_at = :until where id = :id")
+_END = Statement(
+    """
+    update deliveries set state = :state, next_try_at = :next_try_at, finished_at = :finished_at, error = :error,
+                          code = :code, external_id = :external_id, result = :result, attempts = attempts - :refund
+    where id = :id
+    """
 )
+_FINISHED = (DeliveryState.DONE, DeliveryState.DEAD, DeliveryState.CANCELLED)
+_CHANGE = Statement("update deliveries set params = :params where id = :id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +139,7 @@ class Ended:
 
 def add(conn: Connection, new: Sequence[NewDelivery]) -> None:
     """Add rows whose keys are surely new."""
-    if new:
-        conn.execute(_INSERT, [delivery.row() for delivery in new])
+    _INSERT.many(conn, [delivery.row() for delivery in new])
 
 
 def by_keys(conn: Connection, keys: Sequence[str]) -> dict[str, Any]:
@@ -192,7 +198,7 @@ def take(
             continue
         wait = delay_ms(row, now)
         if wait > 0:
-            delayed.append({"row_id": row.id, "until": now + wait})
+            delayed.append({"id": row.id, "until": now + wait})
             continue
         left[row.system] -= 1
         taken.append(
@@ -212,30 +218,35 @@ def take(
             )
         )
     if delayed:
-        conn.execute(_DELAY, delayed)
+        _DELAY.many(conn, delayed)
     if taken:
-        conn.execute(_TAKE, [{"row_id": t.id, "now": now, "owner_name": owner} for t in taken])
+        _TAKE.many(conn, [{"id": t.id, "now": now, "owner": owner} for t in taken])
     return taken
 
 
 def end(conn: Connection, ended: Iterable[Ended], *, now: int) -> None:
-    rows = [
-        {
-            "row_id": e.taken.id,
-            "new_state": int(e.state),
-            "next_try": e.next_try_at,
-            "finished": now if e.state in (DeliveryState.DONE, DeliveryState.DEAD, DeliveryState.CANCELLED) else None,
-            "why": e.error,
-            "new_code": e.code,
-            "external": e.external_id,
-            "new_result": None if e.result is None else orjson.dumps(e.result, default=str).decode(),
-            "refund": e.refund,
-            "new_params": orjson.dumps(e.taken.params if e.params is None else e.params).decode(),
-        }
-        for e in ended
-    ]
-    if rows:
-        conn.execute(_END, rows)
+    listed = list(ended)
+    _END.many(
+        conn,
+        [
+            {
+                "id": e.taken.id,
+                "state": int(e.state),
+                "next_try_at": e.next_try_at,
+                "finished_at": now if e.state in _FINISHED else None,
+                "error": e.error,
+                "code": e.code,
+                "external_id": e.external_id,
+                "result": None if e.result is None else orjson.dumps(e.result, default=str).decode(),
+                "refund": e.refund,
+            }
+            for e in listed
+        ],
+    )
+    _CHANGE.many(
+        conn,
+        [{"id": e.taken.id, "params": orjson.dumps(e.params).decode()} for e in listed if e.params is not None],
+    )
 
 
 def waiters_of(conn: Connection, ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
@@ -296,8 +307,7 @@ def unknown_due(conn: Connection, *, now: int, limit: int = 100) -> list[Taken]:
 
 
 def delay(conn: Connection, ids: Sequence[int], *, until: int) -> None:
-    if ids:
-        conn.execute(_DELAY, [{"row_id": id_, "until": until} for id_ in ids])
+    _DELAY.many(conn, [{"id": id_, "until": until} for id_ in ids])
 
 
 def next_due(conn: Connection, *, now: int) -> int | None:
@@ -311,14 +321,10 @@ def next_due(conn: Connection, *, now: int) -> int | None:
     return conn.execute(query).scalar()
 
 
-def unpark(conn: Connection, conversation_id: int, *, now: int) -> int:
-    """The customer wrote: what waited for that may go. Returns how many."""
-    result = conn.execute(
-        update(deliveries)
-        .where(text("state = 3"), deliveries.c.conversation_id == conversation_id)
-        .values(state=int(DeliveryState.WAITING), next_try_at=now, error=None)
-    )
-    return result.rowcount
+def unpark(conn: Connection, conversation_ids: Collection[int], *, now: int) -> None:
+    """The customers of these conversations wrote: what waited for that may go."""
+    if conversation_ids:
+        _UNPARK.run(conn, ids=list(conversation_ids), now=now)
 
 
 def stuck(conn: Connection, *, before: int) -> int:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select, text, update
+from sqlalchemy import Connection, insert, or_, select, text, update
 
 from storage import inbox, outbox
+from storage.hot import Statement, insert_into, update_of
 from storage.ids import Ids
 from storage.inbox import NewEvent, Settled
 from storage.outbox import NewDelivery
@@ -104,6 +105,8 @@ _CONVERSATION_COLUMNS = (
     "thread_id",
     "card_message_id",
 )
+_CHANGING_CONVERSATION = ("id", *_CONVERSATION_COLUMNS[4:])
+_CHANGING_DIALOG = ("id", "step", "status", "tag", "turn", "state", "updated_at", "version")
 _DIALOG_COLUMNS = (
     "id",
     "conversation_id",
@@ -120,42 +123,60 @@ _DIALOG_COLUMNS = (
     "updated_at",
 )
 
-_ADDRESSES = select(contact_addresses.c.channel, contact_addresses.c.address, contact_addresses.c.contact_id)
-_CONTACTS = select(*(contacts.c[name] for name in _CONTACT_COLUMNS))
-_CONVERSATIONS = select(*(conversations.c[name] for name in _CONVERSATION_COLUMNS))
-_DIALOGS = select(*(dialogs.c[name] for name in _DIALOG_COLUMNS))
-_OPEN = text("dialogs.status <> 'closed'")
+_ADDRESSES = Statement(
+    "select channel, address, contact_id from contact_addresses where channel = :channel and address in :names[]",
+    types={"names": "text"},
+)
+_CONTACTS = Statement(
+    f"select {', '.join(_CONTACT_COLUMNS)} from contacts where id in :ids[]",  # noqa: S608
+    types={"ids": "bigint"},
+)
+_CONTACTS_LOCKED = Statement(
+    f"select {', '.join(_CONTACT_COLUMNS)} from contacts where id in :ids[] order by id for update",  # noqa: S608
+    types={"ids": "bigint"},
+)
+_CONVERSATIONS = Statement(
+    f"select {', '.join(_CONVERSATION_COLUMNS)} from conversations where contact_id in :ids[]",  # noqa: S608
+    types={"ids": "bigint"},
+)
+_DIALOGS = Statement(
+    f"select {', '.join(_DIALOG_COLUMNS)} from dialogs where contact_id in :ids[] and status <> 'closed'",  # noqa: S608
+    types={"ids": "bigint"},
+)
+_DIALOG = Statement(f"select {', '.join(_DIALOG_COLUMNS)} from dialogs where id = :id")  # noqa: S608
 
-_INSERT_CONTACT = insert(contacts)
-_INSERT_ADDRESS = insert(contact_addresses)
-_INSERT_CONVERSATION = insert(conversations)
-_INSERT_DIALOG = insert(dialogs)
-_INSERT_TURN = insert(turns)
-_INSERT_MESSAGE = insert(messages)
-_INSERT_TIMER = insert(timers)
-_INSERT_GOAL = insert(goals)
-_INSERT_LINK = insert(links)
-_UPDATE_CONTACT = (
-    update(contacts)
-    .where(contacts.c.id == bindparam("row_id"))
-    .values({name: bindparam(f"new_{name}") for name in _CONTACT_COLUMNS[1:-1]})
+_INSERT_CONTACT = insert_into(contacts, *_CONTACT_COLUMNS)
+_INSERT_ADDRESS = insert_into(contact_addresses, "channel", "address", "contact_id", "created_at")
+_INSERT_CONVERSATION = insert_into(conversations, *_CONVERSATION_COLUMNS)
+_INSERT_DIALOG = insert_into(dialogs, *_DIALOG_COLUMNS)
+_INSERT_TURN = insert_into(
+    turns, "dialog_id", "turn", "event_id", "event", "at", "from_step", "to_step", "trace", "effects"
 )
-_UPDATE_CONVERSATION = (
-    update(conversations)
-    .where(conversations.c.id == bindparam("row_id"))
-    .values({name: bindparam(f"new_{name}") for name in _CONVERSATION_COLUMNS[4:]})
+_INSERT_MESSAGE = insert_into(
+    messages,
+    "id",
+    "conversation_id",
+    "dialog_id",
+    "direction",
+    "kind",
+    "author",
+    "text",
+    "files",
+    "status",
+    "external_id",
+    "at",
 )
-_UPDATE_DIALOG = (
-    update(dialogs)
-    .where(dialogs.c.id == bindparam("row_id"))
-    .values(
-        {name: bindparam(f"new_{name}") for name in ("step", "status", "tag", "turn", "state", "updated_at", "version")}
-    )
-)
-_DELETE_TIMER = delete(timers).where(
-    timers.c.dialog_id == bindparam("of_dialog"), timers.c.name == bindparam("timer_name")
-)
-_DELETE_TIMERS = delete(timers).where(timers.c.dialog_id == bindparam("of_dialog"))
+_INSERT_TIMER = insert_into(timers, "dialog_id", "name", "turn", "due_at", "event_key")
+_INSERT_GOAL = insert_into(goals, "flow", "version", "goal", "dialog_id", "at")
+_INSERT_LINK = insert_into(links, "subject", "dialog_id", "created_at")
+_UPDATE_CONTACT = update_of(contacts, *_CONTACT_COLUMNS[1:-1])
+_UPDATE_CONVERSATION = update_of(conversations, *_CONVERSATION_COLUMNS[4:])
+_UPDATE_DIALOG = update_of(dialogs, "step", "status", "tag", "turn", "state", "updated_at", "version")
+_DELETE_TIMER = Statement("delete from timers where dialog_id = :dialog_id and name = :name")
+_DELETE_TIMERS = Statement("delete from timers where dialog_id = :dialog_id")
+_MESSAGE_BY_EXTERNAL = Statement("select id, rank, status from messages where external_id = :external_id")
+_REPORT = Statement("update messages set status = :status, rank = :rank, error = :error where id = :id")
+_FAIL = Statement("update messages set status = 'failed', error = :error where id = :id")
 
 
 @dataclass(slots=True)
@@ -173,6 +194,8 @@ class UnitOfWork:
     events: list[NewEvent] = field(default_factory=list)
     _addresses: dict[tuple[str, str], int | None] = field(default_factory=dict)
     _of_contact: set[int] = field(default_factory=set)
+    _conversations_of: dict[int, list[Conversation]] = field(default_factory=dict)
+    _dialogs_of: dict[int, list[DialogRow]] = field(default_factory=dict)
     _new_addresses: list[dict[str, Any]] = field(default_factory=list)
     _turns: list[dict[str, Any]] = field(default_factory=list)
     _messages: list[dict[str, Any]] = field(default_factory=list)
@@ -182,6 +205,7 @@ class UnitOfWork:
     _goals: list[dict[str, Any]] = field(default_factory=list)
     _wishes: dict[str, NewDelivery] = field(default_factory=dict)
     _unpark: set[int] = field(default_factory=set)
+    questions_left: set[str] = field(default_factory=set)  # keys of people whose open question was answered
 
     def next_id(self) -> int:
         return self.ids.next(self.conn)
@@ -197,26 +221,34 @@ class UnitOfWork:
             by_channel.setdefault(channel, []).append(address)
             self._addresses[channel, address] = None
         for channel, names in by_channel.items():
-            query = _ADDRESSES.where(contact_addresses.c.channel == channel, contact_addresses.c.address.in_(names))
-            for row in self.conn.execute(query):
-                self._addresses[row.channel, row.address] = row.contact_id
-                if row.contact_id not in self._of_contact:
-                    ids.add(row.contact_id)
+            for _, address, contact_id in _ADDRESSES.all(self.conn, channel=channel, names=names):
+                self._addresses[channel, address] = contact_id
+                if contact_id not in self._of_contact:
+                    ids.add(contact_id)
         if not ids:
             return
         ordered = sorted(ids)
         self._of_contact |= ids
-        people = _CONTACTS.where(contacts.c.id.in_(ordered)).order_by(contacts.c.id)
-        if self.conn.dialect.name == "postgresql":
-            people = people.with_for_update()
-        for row in self.conn.execute(people):
-            known = dict(row._mapping)
-            known["variables"] = orjson.loads(known["variables"])
-            self.contacts[row.id] = Contact(**known)
-        for row in self.conn.execute(_CONVERSATIONS.where(conversations.c.contact_id.in_(ordered))):
-            self.conversations[row.id] = Conversation(**row._mapping)
-        for row in self.conn.execute(_DIALOGS.where(dialogs.c.contact_id.in_(ordered), _OPEN)):
-            self.dialogs[row.id] = DialogRow(**row._mapping)
+        people = _CONTACTS_LOCKED if self.conn.dialect.name == "postgresql" else _CONTACTS
+        for row in people.all(self.conn, ids=ordered):
+            self.contacts[row[0]] = Contact(
+                row[0], row[1], row[2], row[3], row[4], bool(row[5]), orjson.loads(row[6]), row[7]
+            )
+        for row in _CONVERSATIONS.all(self.conn, ids=ordered):
+            talk = Conversation(*row)
+            talk.had_dialog = bool(talk.had_dialog)
+            self._add_conversation(talk)
+        for row in _DIALOGS.all(self.conn, ids=ordered):
+            self._add_dialog(DialogRow(*row))
+
+    def _add_conversation(self, conversation: Conversation) -> None:
+        self.conversations[conversation.id] = conversation
+        self._conversations_of.setdefault(conversation.contact_id, []).append(conversation)
+
+    def _add_dialog(self, row: DialogRow) -> None:
+        self.dialogs[row.id] = row
+        if row.contact_id is not None:
+            self._dialogs_of.setdefault(row.contact_id, []).append(row)
 
     def contact_at(self, channel: str, address: str) -> Contact | None:
         if (channel, address) not in self._addresses:
@@ -231,7 +263,7 @@ class UnitOfWork:
 
     def conversations_of(self, contact_id: int) -> list[Conversation]:
         self.contact(contact_id)
-        found = [c for c in self.conversations.values() if c.contact_id == contact_id]
+        found = self._conversations_of.get(contact_id, [])
         return sorted(found, key=lambda c: (c.last_in_at or 0, c.last_at), reverse=True)
 
     def conversation(self, conversation_id: int) -> Conversation:
@@ -255,20 +287,22 @@ class UnitOfWork:
         self.contact(contact_id)
         found = [
             d
-            for d in self.dialogs.values()
-            if d.contact_id == contact_id and d.status != "closed" and (channel is None or d.channel == channel)
+            for d in self._dialogs_of.get(contact_id, ())
+            if d.status != "closed" and (channel is None or d.channel == channel)
         ]
         return sorted(found, key=lambda d: (d.updated_at, d.id), reverse=True)
 
     def dialog(self, dialog_id: int) -> DialogRow | None:
         """A dialog, open or not."""
         if dialog_id not in self.dialogs:
-            row = self.conn.execute(_DIALOGS.where(dialogs.c.id == dialog_id)).first()
-            if row is None:
+            found = _DIALOG.first(self.conn, id=dialog_id)
+            if found is None:
                 return None
+            row = DialogRow(*found)
             if row.contact_id is not None:
                 self.load(contact_ids=[row.contact_id])
-            self.dialogs.setdefault(dialog_id, DialogRow(**row._mapping))
+            if dialog_id not in self.dialogs:
+                self._add_dialog(row)
         return self.dialogs[dialog_id]
 
     def contacts_with_phone(self, phone: str) -> list[Contact]:
@@ -299,7 +333,8 @@ class UnitOfWork:
         )
         self.conn.execute(
             text(
-                "update deliveries set recipient = replace(recipient, :old, :new) where state < 3 and system = 'telegram'"
+                "update deliveries set recipient = replace(recipient, :old, :new)"
+                " where state < 3 and system = 'telegram'"
             ),
             {"old": str(old), "new": str(new)},
         )
@@ -378,12 +413,12 @@ class UnitOfWork:
         made = Conversation(
             self.next_id(), contact.id, channel, account, address, key, None, self.now, had_dialog=False, is_new=True
         )
-        self.conversations[made.id] = made
+        self._add_conversation(made)
         return made
 
     def add_dialog(self, row: DialogRow) -> None:
         row.is_new = True
-        self.dialogs[row.id] = row
+        self._add_dialog(row)
 
     def add_turn(self, **values: Any) -> None:
         self._turns.append(values)
@@ -501,10 +536,8 @@ class UnitOfWork:
         self, *, channel: str, external_id: str, status: str, rank: int, at: int, error: str | None
     ) -> bool:
         """Note what became of a message of ours; only upwards. False: we do not know the message (yet)."""
-        row = self.conn.execute(
-            select(messages.c.id, messages.c.rank, messages.c.status).where(messages.c.external_id == external_id)
-        ).first()
-        if row is None:
+        found = _MESSAGE_BY_EXTERNAL.first(self.conn, external_id=external_id)
+        if found is None:
             known = self.conn.execute(
                 select(early_statuses.c.rank).where(early_statuses.c.external_id == external_id)
             ).scalar()
@@ -516,13 +549,12 @@ class UnitOfWork:
                     update(early_statuses).where(early_statuses.c.external_id == external_id).values(**values)
                 )
             return False
+        message_id, known_rank, _ = found
         if status == "failed":
-            if row.rank < DELIVERED_RANK:
-                self.conn.execute(update(messages).where(messages.c.id == row.id).values(status="failed", error=error))
-        elif rank > row.rank:
-            self.conn.execute(
-                update(messages).where(messages.c.id == row.id).values(status=status, rank=rank, error=None)
-            )
+            if known_rank < DELIVERED_RANK:
+                _FAIL.run(self.conn, id=message_id, error=error)
+        elif rank > known_rank:
+            _REPORT.run(self.conn, id=message_id, status=status, rank=rank, error=None)
         return True
 
     # -------------------------------------------------------------------------------------------------- writing
@@ -531,17 +563,13 @@ class UnitOfWork:
         """Write everything. The order keeps a row before those that name it."""
         conn = self.conn
         self._flush_people()
-        if self._turns:
-            conn.execute(_INSERT_TURN, self._turns)
-        if self._messages:
-            conn.execute(_INSERT_MESSAGE, self._messages)
+        _INSERT_TURN.many(conn, self._turns)
+        _INSERT_MESSAGE.many(conn, self._messages)
         self._flush_timers()
         if self._links:
             self._flush_links()
-        if self._goals:
-            conn.execute(_INSERT_GOAL, self._goals)
-        for conversation_id in self._unpark:
-            outbox.unpark(conn, conversation_id, now=self.now)
+        _INSERT_GOAL.many(conn, self._goals)
+        outbox.unpark(conn, self._unpark, now=self.now)
         self._flush_wishes()
         outbox.add(conn, self.delivered)
         if self.events:
@@ -551,55 +579,23 @@ class UnitOfWork:
     def _flush_people(self) -> None:
         conn = self.conn
         people = self.contacts.values()
-        new_contacts = [_contact_values(c) for c in people if c.is_new]
-        if new_contacts:
-            conn.execute(_INSERT_CONTACT, new_contacts)
-        changed = [_changes(c.id, _contact_values(c)) for c in people if c.is_changed and not c.is_new]
-        if changed:
-            conn.execute(_UPDATE_CONTACT, [{k: v for k, v in c.items() if k != "new_created_at"} for c in changed])
-        if self._new_addresses:
-            conn.execute(_INSERT_ADDRESS, self._new_addresses)
+        _INSERT_CONTACT.many(conn, [_contact_values(c) for c in people if c.is_new])
+        _UPDATE_CONTACT.many(conn, [_contact_values(c) for c in people if c.is_changed and not c.is_new])
+        _INSERT_ADDRESS.many(conn, self._new_addresses)
         talks = self.conversations.values()
-        new_talks = [_values(t, _CONVERSATION_COLUMNS) for t in talks if t.is_new]
-        if new_talks:
-            conn.execute(_INSERT_CONVERSATION, new_talks)
-        changed = [
-            _changes(t.id, _values(t, _CONVERSATION_COLUMNS[4:])) for t in talks if t.is_changed and not t.is_new
-        ]
-        if changed:
-            conn.execute(_UPDATE_CONVERSATION, changed)
+        _INSERT_CONVERSATION.many(conn, [_values(t, _CONVERSATION_COLUMNS) for t in talks if t.is_new])
+        _UPDATE_CONVERSATION.many(
+            conn, [_values(t, _CHANGING_CONVERSATION) for t in talks if t.is_changed and not t.is_new]
+        )
         rows = self.dialogs.values()
-        new_dialogs = [_values(d, _DIALOG_COLUMNS) for d in rows if d.is_new]
-        if new_dialogs:
-            conn.execute(_INSERT_DIALOG, new_dialogs)
-        changed = [
-            {
-                "row_id": d.id,
-                "new_step": d.step,
-                "new_status": d.status,
-                "new_tag": d.tag,
-                "new_turn": d.turn,
-                "new_state": d.state,
-                "new_updated_at": d.updated_at,
-                "new_version": d.version,
-            }
-            for d in rows
-            if d.is_changed and not d.is_new
-        ]
-        if changed:
-            conn.execute(_UPDATE_DIALOG, changed)
+        _INSERT_DIALOG.many(conn, [_values(d, _DIALOG_COLUMNS) for d in rows if d.is_new])
+        _UPDATE_DIALOG.many(conn, [_values(d, _CHANGING_DIALOG) for d in rows if d.is_changed and not d.is_new])
 
     def _flush_timers(self) -> None:
         conn = self.conn
-        if self._ended:
-            conn.execute(_DELETE_TIMERS, [{"of_dialog": dialog_id} for dialog_id in self._ended])
-        if self._timers:
-            conn.execute(
-                _DELETE_TIMER, [{"of_dialog": dialog_id, "timer_name": name} for dialog_id, name in self._timers]
-            )
-            rows = [row for row in self._timers.values() if row is not None]
-            if rows:
-                conn.execute(_INSERT_TIMER, rows)
+        _DELETE_TIMERS.many(conn, [{"dialog_id": dialog_id} for dialog_id in self._ended])
+        _DELETE_TIMER.many(conn, [{"dialog_id": dialog_id, "name": name} for dialog_id, name in self._timers])
+        _INSERT_TIMER.many(conn, [row for row in self._timers.values() if row is not None])
 
     def _flush_links(self) -> None:
         wanted = list(self._links)
@@ -612,8 +608,7 @@ class UnitOfWork:
             for subject, dialog_id in wanted
             if (subject, dialog_id) not in known
         ]
-        if rows:
-            self.conn.execute(_INSERT_LINK, rows)
+        _INSERT_LINK.many(self.conn, rows)
 
     def _flush_wishes(self) -> None:
         """A wish under a known key: its end is told again, or will be when it comes."""
@@ -687,10 +682,6 @@ def _fields(delivery: NewDelivery) -> dict[str, Any]:
 
 def _values(row: Any, names: Sequence[str]) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names}
-
-
-def _changes(row_id: int, values: dict[str, Any]) -> dict[str, Any]:
-    return {"row_id": row_id, **{f"new_{name}": value for name, value in values.items() if name != "id"}}
 
 
 def _contact_values(contact: Contact) -> dict[str, Any]:

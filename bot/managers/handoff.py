@@ -159,6 +159,7 @@ def edit_card(turn: Turn, conversation: Conversation, text: str) -> None:
             recipient=f"{conversation.group_chat_id}:c{conversation.id}",
             params={
                 "chat_id": conversation.group_chat_id,
+                "thread_id": conversation.thread_id or None,
                 "message_id": conversation.card_message_id,
                 "text": text,
                 "buttons": [],

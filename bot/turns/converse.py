@@ -12,7 +12,7 @@ import structlog
 from bot.managers import handoff
 from bot.managers.words import word
 from bot.turns.base import Held, Rejected, Turn
-from bot.turns.people import conversation_of
+from bot.turns.people import contact_key, conversation_of
 from bot.turns.store import send_message, store_steps
 from dialogs.conversation import Conversation as Talk
 from dialogs.conversation import Outcome
@@ -146,7 +146,7 @@ def offer(
         now=turn.now,
     )
     if outcome.held_until is not None:
-        key = None if contact is None else f"contact:{contact.id}"
+        key = None if contact is None else contact_key(contact.id)
         raise Held(outcome.held_until, key=key)
     _store(turn, contact, None, outcome, event)
     if outcome.nobody or (not outcome.steps and outcome.ignored):
@@ -182,6 +182,8 @@ def _store(
     if conversation is not None:
         for message in outcome.messages:
             send_message(turn, conversation, message, key=f"e{turn.event.id}")
+    if outcome.question_left and contact is not None:
+        turn.unit.questions_left.add(contact_key(contact.id))
     if outcome.failed is not None:
         if contact is not None and conversation is not None:
             text = word("failed", handoff.LANG, dialog=str(turn.dialog_id), reason=type(outcome.failed).__name__)

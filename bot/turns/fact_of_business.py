@@ -49,12 +49,32 @@ def handle(turn: Turn, fact: BusinessFact) -> None:
             turn.ignored = "told before, or said by ourselves"
             return
         turn.unit.save_subject_state(fact.once, {"event_id": turn.event.id})
+    told = _comment_once(turn, fact)
+    if told is None:
+        turn.ignored = "the comment was told before"
+        return
+    fact = told
     if not _is_news(turn, fact.event):
         turn.ignored = "the status is already known"
         return
     sure = [subject for subject in fact.subjects if not _is_weak(subject)]
     weak = [subject for subject in fact.subjects if _is_weak(subject)]
     tell(turn, fact, sure, weak)
+
+
+def _comment_once(turn: Turn, fact: BusinessFact) -> BusinessFact | None:
+    """The same comment may come by itself and with a change of status; it is told with what comes first."""
+    event = fact.event
+    comment_id = event.fields.get("comment_id")
+    if comment_id is None or event.kind not in ("okdesk.comment_added", "okdesk.status_changed"):
+        return fact
+    key = f"comment:{turn.event.source}:{comment_id}"
+    if turn.unit.subject_state(key) is None:
+        turn.unit.save_subject_state(key, {"event_id": turn.event.id})
+        return fact
+    if event.kind == "okdesk.comment_added":
+        return None
+    return replace(fact, event=replace(event, fields={**event.fields, "comment": None, "comment_id": None}))
 
 
 def handle_planned(turn: Turn, planned: Planned) -> None:

@@ -160,7 +160,13 @@ def _send(
     channel = turn.service.channels[conversation.channel]
     for message in _as_templates(said) if closed else channel.merge(_inside(turn, conversation, said)):
         reason = send_message(
-            turn, conversation, message, key=f"d{dialog.id}.{dialog.turn}", dialog=dialog, closed=closed
+            turn,
+            conversation,
+            message,
+            key=f"d{dialog.id}.{dialog.turn}",
+            dialog=dialog,
+            closed=closed,
+            author=turn.data.get("author"),
         )
         summary.append({"effect": "SendMessage", "text": message.text, "step": message.step,
                         "options": [option.id for option in message.options], **reason})  # fmt: skip

@@ -1,0 +1,77 @@
+"""Statements of the hot path: written once as SQL, given to the driver with as little in between as possible.
+
+Through SQLAlchemy's expression layer a batch of turns costs several times as much (docs/decisions/0010).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Table, text
+
+Row = Sequence[Any]
+
+
+class Statement:
+    """One statement for both databases. Parameters are `:name`; rows come back as plain tuples.
+
+    `:name[]` stands for a list of values: `id in :ids[]`.
+    """
+
+    def __init__(self, sql: str, *, types: Mapping[str, str] | None = None) -> None:
+        sqlite = postgres = sql
+        self._lists = tuple(types or ())
+        for name, type_ in (types or {}).items():
+            listed = f"in (select value from json_each(:{name}))"  # noqa: S608
+            sqlite = sqlite.replace(f"in :{name}[]", listed)
+            postgres = postgres.replace(f"in :{name}[]", f"= any(cast(:{name} as {type_}[]))")
+        self._sqlite = sqlite
+        self._postgres = text(postgres)
+
+    def many(self, conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run it for every row."""
+        if not rows:
+            return
+        if conn.dialect.name == "sqlite":
+            conn.connection.driver_connection.executemany(self._sqlite, rows)  # type: ignore[union-attr]
+        else:
+            conn.execute(self._postgres, rows)
+
+    def all(self, conn: Connection, **parameters: Any) -> list[Row]:
+        if conn.dialect.name == "sqlite":
+            for name in self._lists:
+                parameters[name] = orjson.dumps(parameters[name]).decode()
+            cursor = conn.connection.driver_connection.execute(self._sqlite, parameters)  # type: ignore[union-attr]
+            return cursor.fetchall()  # type: ignore[no-any-return]
+        for name in self._lists:
+            parameters[name] = list(parameters[name])
+        return [tuple(row) for row in conn.execute(self._postgres, parameters)]
+
+    def first(self, conn: Connection, **parameters: Any) -> Row | None:
+        rows = self.all(conn, **parameters)
+        return rows[0] if rows else None
+
+    def run(self, conn: Connection, **parameters: Any) -> int:
+        """Run it once. Returns how many rows it touched."""
+        if conn.dialect.name == "sqlite":
+            for name in self._lists:
+                parameters[name] = orjson.dumps(parameters[name]).decode()
+            cursor = conn.connection.driver_connection.execute(self._sqlite, parameters)  # type: ignore[union-attr]
+            return int(cursor.rowcount)
+        for name in self._lists:
+            parameters[name] = list(parameters[name])
+        return conn.execute(self._postgres, parameters).rowcount
+
+
+def insert_into(table: Table, *columns: str) -> Statement:
+    """An insert of these columns; rows are mappings with exactly their names."""
+    names = ", ".join(columns)
+    return Statement(f"insert into {table.name} ({names}) values ({', '.join(f':{name}' for name in columns)})")  # noqa: S608
+
+
+def update_of(table: Table, *columns: str, key: str = "id") -> Statement:
+    """An update of these columns of the row whose `key` is given."""
+    changes = ", ".join(f"{name} = :{name}" for name in columns)
+    return Statement(f"update {table.name} set {changes} where {key} = :{key}")  # noqa: S608
