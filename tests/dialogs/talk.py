@@ -70,6 +70,7 @@ class Talk:
         self.actions: list[RunAction] = []  # of the whole talk
         self._due: dict[tuple[int, str], tuple[datetime, int]] = {}
         self._count = 0
+        self._ids = 0
 
     # ------------------------------------------------------------------------------------------- what comes in
 
@@ -159,7 +160,8 @@ class Talk:
         return f"e{self._count}"
 
     def _new_id(self) -> int:
-        return len(self.dialogs) + 1
+        self._ids += 1
+        return self._ids
 
     def _conversation(self) -> Conversation:
         opened = [
