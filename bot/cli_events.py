@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 from collections.abc import Callable
@@ -11,9 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from bot.cli_database import with_database
 from bot.settings import Settings
 from storage import inbox, journal
-from storage.database import Database, DatabaseAway, connect
+from storage.database import Database
 
 STATES = ("waiting", "done", "ignored", "dead")
 
@@ -30,29 +30,14 @@ def add_commands(commands: Any, settings: Callable[[], Settings]) -> None:
     listing.add_argument("--state", choices=STATES)
     listing.add_argument("--source")
     listing.add_argument("--limit", type=int, default=50)
-    listing.set_defaults(run=lambda a: _with(settings(), lambda db: _list(db, a)))
+    listing.set_defaults(run=lambda a: with_database(settings(), lambda db: _list(db, a)))
     showing = events.add_parser("show", help="one event with its body")
     showing.add_argument("id", type=int)
-    showing.set_defaults(run=lambda a: _with(settings(), lambda db: _show(db, a.id)))
+    showing.set_defaults(run=lambda a: with_database(settings(), lambda db: _show(db, a.id)))
     replaying = events.add_parser("replay", help="handle ended events again")
     replaying.add_argument("id", type=int, nargs="*")
     replaying.add_argument("--dead", action="store_true", help="all dead ones")
-    replaying.set_defaults(run=lambda a: _with(settings(), lambda db: _replay(db, a)))
-
-
-def _with(settings: Settings, work: Callable[[Database], Any]) -> int:
-    async def run() -> int:
-        database = connect(settings.database_url.get_secret_value())
-        await database.open()
-        try:
-            return int(await work(database))
-        except DatabaseAway as error:
-            sys.stderr.write(f"the database is away: {error}\n")
-            return 1
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
+    replaying.set_defaults(run=lambda a: with_database(settings(), lambda db: _replay(db, a)))
 
 
 async def _list(database: Database, arguments: argparse.Namespace) -> int:

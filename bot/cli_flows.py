@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,15 +12,16 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bot import flow_store
+from bot.cli_database import with_database
 from bot.flow_store import FlowsBroken
 from bot.services import catalogue
-from bot.settings import Settings, load_settings
+from bot.settings import load_settings
 from dialogs.findings import Finding, format_finding
 from dialogs.flows_set import load_folder
 from dialogs.golden import run_tests
 from storage import flows as stored_flows
 from storage.clock import to_ms
-from storage.database import DatabaseAway, connect
+from storage.database import Database
 
 
 class Unreadable(Exception):
@@ -208,17 +208,7 @@ def _rollback(conn: Connection, flow: str, version: int) -> int:
 
 
 def _with_database(work: Callable[[Connection], int], *, writes: bool = False) -> int:
-    settings: Settings = load_settings()
+    async def run(database: Database) -> int:
+        return await (database.write(work) if writes else database.read(work))
 
-    async def run() -> int:
-        database = connect(settings.database_url.get_secret_value())
-        await database.open()
-        try:
-            return await (database.write(work) if writes else database.read(work))
-        except DatabaseAway as error:
-            sys.stderr.write(f"the database is away: {error}\n")
-            return 1
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
+    return with_database(load_settings(), run)

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from bot.logs import set_up_logs
 from bot.services import FixitService
 from bot.settings import Settings
 from integrations.base import Later, Never, Unknown
@@ -22,6 +23,7 @@ CLOCK_TOLERANCE_S = 30.0
 
 async def doctor(settings: Settings) -> int:
     """Print the table. Returns 1 if something that is configured does not work."""
+    set_up_logs("ERROR", settings.log_format, settings.secrets())
     service = FixitService(settings, serves=False, works=False)
     rows: list[tuple[str, str, str]] = []
     await service.database.open()

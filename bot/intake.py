@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection, select
 
 from integrations.base import IncomingEvent, Outcome
-from storage import inbox
+from storage import inbox, wakeups
 from storage.clock import to_ms
 from storage.database import Database, DatabaseAway
 from storage.inbox import NewEvent, Stored
@@ -177,6 +177,7 @@ def _insert(conn: Connection, taken: list[_Pending], same: inbox.Same | None) ->
                 )
             )
     stored = inbox.put(conn, rows, same=same)
+    wakeups.notify(conn)
     result: list[list[Stored]] = []
     position = 0
     for pending in taken:

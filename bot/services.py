@@ -48,6 +48,7 @@ from integrations.whatsapp import WhatsAppSettings, make_whatsapp
 from storage import migrate, outbox
 from storage.clock import to_ms
 from storage.database import Database, DatabaseAway, connect
+from storage.wakeups import Wakeups
 
 log = structlog.get_logger(__name__)
 
@@ -134,6 +135,9 @@ class FixitService:
         assert self.timers is not None
         for name, loop in (("worker", self.worker.run()), ("sender", self.sender.run()), ("timers", self.timers.run())):
             self._loops.append(asyncio.create_task(self._guard(name, loop), name=name))
+        if self.database.dialect == "postgresql":
+            wakeups = Wakeups(self.database.url, on_event=self._wake_worker)
+            self._polls.append(asyncio.create_task(self._guard("wakeups", wakeups.run()), name="wakeups"))
 
     async def _guard(self, name: str, loop: Awaitable[None]) -> None:
         """A loop that dies takes the process with it: a supervisor starts it again, and nothing is lost."""

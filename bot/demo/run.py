@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -164,6 +165,7 @@ class ServiceProcess:
         self.restarts = 0
         self.is_alive = False
         self.last_health: dict[str, Any] = {}
+        self.waiting: dict[str, int] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._stopping = False
@@ -208,12 +210,17 @@ class ServiceProcess:
                 await asyncio.sleep(1.0)
 
     async def watch_health(self) -> None:
-        """Keep `last_health` fresh, for the page."""
+        """Keep `last_health` and `waiting` fresh, for the page."""
+        limit = aiohttp.ClientTimeout(total=1)
         async with aiohttp.ClientSession() as http:
             while True:
-                with suppress(aiohttp.ClientError, TimeoutError, ValueError):
-                    async with http.get(f"{self.url}/health", timeout=aiohttp.ClientTimeout(total=1)) as answer:
+                with suppress(aiohttp.ClientError, TimeoutError, ValueError, KeyError):
+                    async with http.get(f"{self.url}/health", timeout=limit) as answer:
                         self.last_health = await answer.json()
+                    waiting = f"{self.url}/api/v1/deliveries?state=waiting&limit=200"
+                    async with http.get(waiting, timeout=limit) as answer:
+                        items = (await answer.json())["items"]
+                    self.waiting = dict(Counter(item["system"] for item in items))
                 await asyncio.sleep(0.5)
 
     def kill(self) -> None:
@@ -263,7 +270,7 @@ class Controls:
             "worker_alive": self._service.is_alive,
             "restarts": self._service.restarts,
             "oldest_waiting_s": float(health.get("oldest_waiting_s", 0.0)),
-            "waiting": {},
+            "waiting": self._service.waiting,
         }
 
 

@@ -92,10 +92,14 @@ def handle_planned(turn: Turn, planned: Planned) -> None:
             turn.ignored = fact.reason
         elif isinstance(fact, BusinessFact):
             tell(turn, fact, decided.subjects, decided.weak_subjects)
-    if not any(isinstance(fact, BusinessFact) for fact in decided.facts) and decided.result == "accepted":
-        # Nobody is told; but a caller wants to know whether it could be placed at all.
-        if find(turn, decided.subjects, decided.weak_subjects).is_ambiguous:
-            turn.result = "unmatched"
+    is_told = any(isinstance(fact, BusinessFact) for fact in decided.facts)
+    # Nobody is told; but a caller wants to know whether it could be placed at all.
+    if (
+        not is_told
+        and decided.result == "accepted"
+        and find(turn, decided.subjects, decided.weak_subjects).is_ambiguous
+    ):
+        turn.result = "unmatched"
 
 
 def tell(turn: Turn, fact: BusinessFact, subjects: Sequence[str], weak: Sequence[str]) -> None:

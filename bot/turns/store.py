@@ -279,9 +279,10 @@ def _run_action(
                 message=problem,
                 now=unit.now,
                 again=True,
-            )  # fmt: skip
+            )
         )
         return
+    turn.data["waits_for_action"] = True
     unit.wish(
         NewDelivery(
             key=short_key(effect.key),
