@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from typing import Any, Protocol
 
 import orjson
 import structlog
@@ -61,10 +62,19 @@ def masked_headers(headers: Mapping[str, str]) -> str:
     ).decode()
 
 
+class Rider(Protocol):
+    """Work that is done in the same transaction, if it can be."""
+
+    def ride(self, conn: Connection) -> Any: ...
+
+    def rode(self, ridden: Any) -> None: ...
+
+
 class Intake:
     """Brings events to the inbox. `on_new` is called after each commit that added any."""
 
     def __init__(self, database: Database, *, on_new: Callable[[], None], same: inbox.Same | None = None) -> None:
+        self.rider: Rider | None = None
         self._database = database
         self._same = same
         self._on_new = on_new
@@ -113,7 +123,7 @@ class Intake:
 
     async def _store(self, taken: list[_Pending]) -> None:
         try:
-            stored = await self._database.write(lambda conn: _insert(conn, taken, self._same))
+            stored, ridden = await self._database.write(lambda conn: self._insert(conn, taken))
         except DatabaseAway as error:
             for pending in taken:
                 if not pending.future.done():
@@ -131,7 +141,13 @@ class Intake:
         for pending, result in zip(taken, stored, strict=True):
             if not pending.future.done():
                 pending.future.set_result(result)
+        if self.rider is not None:
+            self.rider.rode(ridden)
         self._on_new()
+
+    def _insert(self, conn: Connection, taken: list[_Pending]) -> tuple[list[list[Stored]], Any]:
+        stored = _insert(conn, taken, self._same)
+        return stored, None if self.rider is None else self.rider.ride(conn)
 
     async def results(self, stored: Sequence[Stored], *, wait_s: float) -> list[str | None]:
         """What the turns of new events said, for those that end within `wait_s`."""

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from bot.flow_store import FlowsBroken
 from bot.logs import set_up_logs
+from bot.memory import settle_memory
 from bot.services import FixitService, NotMigrated
 from bot.settings import Settings
 from dialogs.findings import format_finding
@@ -48,6 +49,7 @@ async def _run(service: FixitService) -> int:
         return _say(f"cannot start: {error}")
     except (ValueError, Later, Never) as error:
         return _say(f"cannot start: {error}")
+    settle_memory()
     runner = None
     try:
         if service.app is not None:

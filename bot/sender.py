@@ -30,6 +30,7 @@ from storage.unit import DELIVERED_RANK, finished_event
 log = structlog.get_logger(__name__)
 
 MAX_ATTEMPTS = 8
+POLL_S = 0.5  # how often to look without being woken
 BACKOFF_S = (1, 3, 10, 30, 60, 180, 600, 1800)
 STOPPED_RETRY_S = 60  # after token trouble: how often one row tries whether it is over
 WAIT_FOR_STATUS_S = 45  # a lost answer of a channel: how long its status may take to come (30-60 s)
@@ -95,8 +96,10 @@ class Sender:
         self._ended: list[_End] = []
         self._flusher: asyncio.Task[None] | None = None
         self._stopping = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._gates: dict[tuple[str, str], tuple[int | None, int | None, int]] = {}
         self._settle_at = 0.0
+        self._due_at = 0  # when the first row that was told to wait may go, milliseconds
 
     def wake(self) -> None:
         self._wake.set()
@@ -108,6 +111,7 @@ class Sender:
 
     async def run(self) -> None:
         """Send until `stop`; then let what is in flight end."""
+        self._loop = asyncio.get_running_loop()
         while not self._stopping:
             # Cleared before the look: what arrives while we look is seen by the next one.
             self._wake.clear()
@@ -118,45 +122,61 @@ class Sender:
                 await self._pause(1.0)
                 continue
             if not found:
-                await self._pause(0.5)
+                await self._pause(self._until_due())
 
     async def _round(self) -> bool:
         loop = asyncio.get_running_loop()
         if loop.time() >= self._settle_at:
             self._settle_at = loop.time() + 1.0
             await self._settle_round()
-        room = {
-            name: system.in_flight_max - system.in_flight
-            for name, system in self.systems.items()
-            if system.paused_until <= loop.time() and system.in_flight < system.in_flight_max
-        }
-        if not room:
+        if not self._room():
             return False
-        for name in room:
-            if self.systems[name].is_down:
-                room[name] = min(room[name], 1)  # one row finds out whether it is back
+        taken = await self._database.write(self.take)
+        self.launch(taken)
+        return bool(taken)
+
+    def _room(self) -> dict[str, int]:
+        """How many orders each system can take now."""
+        now = asyncio.get_running_loop().time() if self._loop is None else self._loop.time()
+        return {
+            # Of a system that is down, one row finds out whether it is back.
+            name: min(system.in_flight_max - system.in_flight, 1 if system.is_down else system.in_flight_max)
+            for name, system in self.systems.items()
+            if system.paused_until <= now and system.in_flight < system.in_flight_max
+        }
+
+    def take(self, conn: Connection) -> list[Taken]:
+        """Mark what may go now as being sent, in the caller's transaction; `launch` it after the commit."""
+        if self._stopping:
+            return []
         now = to_ms(self._clock.now())
-        taken = await self._database.write(
-            lambda conn: outbox.take(conn, now=now, owner=self._owner, room=room, delay_ms=self._delay_ms)
-        )
+        return outbox.take(conn, now=now, owner=self._owner, room=self._room(), delay_ms=self._delay_ms)
+
+    def launch(self, taken: Sequence[Taken]) -> None:
+        """Send rows that `take` marked and that are committed."""
         for row in taken:
             system = self.systems[row.system]
             system.in_flight += 1
             task = asyncio.create_task(self._send(system, row))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return bool(taken)
+
+    def _until_due(self) -> float:
+        """Seconds until a row that had to wait for its pace may go; at most the polling interval."""
+        wait = (self._due_at - to_ms(self._clock.now())) / 1000
+        return min(max(wait, 0.005), POLL_S) if wait > -POLL_S else POLL_S
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
 
-    def _delay_ms(self, row: Any, now: int) -> int:
+    def _delay_ms(self, row: Taken, now: int) -> int:
         system = self.systems[row.system]
         gate = self._gates.get((row.system, row.recipient))
         if gate is not None:
             if gate[:2] == (row.dialog_id, row.turn) and gate[2] > now:
+                self._wait_until(gate[2], now)
                 return gate[2] - now
             del self._gates[row.system, row.recipient]
         if system.pace_delay is None:
@@ -164,10 +184,15 @@ class Sender:
         moment = from_ms(now)
         wait = system.pace_delay(row.recipient, moment)
         if wait > 0:
+            self._wait_until(now + int(wait * 1000), now)
             return max(int(wait * 1000), 1)
         if system.pace_sent is not None:
             system.pace_sent(row.recipient, moment)
         return 0
+
+    def _wait_until(self, due_at: int, now: int) -> None:
+        if self._due_at <= now or due_at < self._due_at:
+            self._due_at = due_at
 
     # --------------------------------------------------------------------------------------------------- sending
 
@@ -250,7 +275,8 @@ class Sender:
         return _End(Ended(row, DeliveryState.DEAD, now, message, code), ("failed", 0, None, message))
 
     def _unknown(self, action: Action, row: Taken, message: str) -> _End:
-        wait = action.settle_after_s if action.settle or row.message_id is None else WAIT_FOR_STATUS_S
+        asks = action.settle is not None or action.repeatable or row.message_id is None
+        wait = action.settle_after_s if asks else WAIT_FOR_STATUS_S  # only a status of the channel can tell
         until = to_ms(self._clock.now()) + int(wait * 1000)
         return _End(Ended(row, DeliveryState.UNKNOWN, until, message or "the answer was lost", "unknown"))
 
@@ -339,14 +365,14 @@ class Sender:
         try:
             while self._ended:
                 taken, self._ended = self._ended, []
-                has_events = await self._write_down(taken, self._calls.take())
-                self._wake.set()
+                has_events, following = await self._write_down(taken, self._calls.take())
+                self.launch(following)
                 if has_events:
                     self._on_events()
         finally:
             self._flusher = None
 
-    async def _write_down(self, taken: Sequence[_End], calls: Sequence[dict[str, Any]]) -> bool:
+    async def _write_down(self, taken: Sequence[_End], calls: Sequence[dict[str, Any]]) -> tuple[bool, list[Taken]]:
         """What became of the sends must not be lost: tried until the database is back."""
         while True:
             try:
@@ -355,7 +381,10 @@ class Sender:
                 log.warning("sender_waits_for_database", error=str(error))
                 await asyncio.sleep(0.5)
 
-    def _store(self, conn: Connection, taken: Sequence[_End], calls: Sequence[dict[str, Any]]) -> bool:
+    def _store(
+        self, conn: Connection, taken: Sequence[_End], calls: Sequence[dict[str, Any]]
+    ) -> tuple[bool, list[Taken]]:
+        """Write the ends, and take what waited for them: whether there are events to handle, and what goes next."""
         now = to_ms(self._clock.now())
         outbox.end(conn, (end.ended for end in taken), now=now)
         rows = []
@@ -384,7 +413,7 @@ class Sender:
         if events:
             inbox.put(conn, events)
         _INSERT_CALL.many(conn, calls)
-        return bool(events)
+        return bool(events), self.take(conn)
 
     async def stop(self, *, grace_s: float = 20.0) -> None:
         """Take nothing more, wait for what is in flight, write its end."""

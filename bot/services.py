@@ -30,6 +30,7 @@ from bot.intake import Intake
 from bot.managers.routes import Groups
 from bot.managers.topics import Topics
 from bot.metrics import Metrics
+from bot.read_marks import ReadMarks
 from bot.sender import Sender, System
 from bot.settings import Settings
 from bot.timers import Timers
@@ -82,6 +83,7 @@ class FixitService:
         self.integrations: dict[str, Integration] = {}
         self.groups = Groups(settings.telegram_managers_chat_id, has_telegram=settings.telegram_bot_token is not None)
         self.intake = Intake(self.database, on_new=self._wake_worker, same=self._say_the_same)
+        self.read_marks = ReadMarks()
         self.worker: Worker | None = None
         self.sender: Sender | None = None
         self.timers: Timers | None = None
@@ -116,7 +118,7 @@ class FixitService:
                 self.flows,
                 clock=self.clock,
                 metrics=self.metrics,
-                on_deliveries=self.sender.wake,
+                sender=self.sender,
             )
             self.timers = Timers(self.database, clock=self.clock, on_new=self._wake_worker)
             if self.serves:
@@ -131,10 +133,13 @@ class FixitService:
 
     def start_work(self) -> None:
         assert self.worker is not None
+        if self.database.dialect == "sqlite":
+            self.intake.rider = self.worker
         assert self.sender is not None
         assert self.timers is not None
         for name, loop in (("worker", self.worker.run()), ("sender", self.sender.run()), ("timers", self.timers.run())):
             self._loops.append(asyncio.create_task(self._guard(name, loop), name=name))
+        self._polls.append(asyncio.create_task(self._guard("read_marks", self.read_marks.run()), name="read_marks"))
         if self.database.dialect == "postgresql":
             wakeups = Wakeups(self.database.url, on_event=self._wake_worker)
             self._polls.append(asyncio.create_task(self._guard("wakeups", wakeups.run()), name="wakeups"))
@@ -317,6 +322,7 @@ class FixitService:
             zone=self.settings.zone,
             systems_of_actions=carried,
             background=self._in_background,
+            mark=self.read_marks.mark,
             delivered=self._delivered,
         )
 
@@ -445,6 +451,7 @@ class FixitService:
         for task in self._polls:
             task.cancel()
         await _ended(self._polls)
+        self.intake.rider = None
         await self.intake.drain()
         if self.timers is not None:
             await self.timers.stop()

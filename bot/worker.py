@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from bot.clock import Clock
 from bot.flow_store import FlowStore
 from bot.metrics import Metrics
+from bot.sender import Sender
 from bot.turns.base import Held, Postponed, Rejected, Service, Turn
 from bot.turns.dispatch import handle_fact, read_facts, wanted_addresses, wanted_contacts
 from integrations.base import CannotRead
@@ -23,6 +24,7 @@ from storage.clock import from_ms, to_ms
 from storage.database import Database, DatabaseAway
 from storage.ids import Ids
 from storage.inbox import Claim, Claimed, Settled
+from storage.outbox import Taken
 from storage.tables import EventState
 from storage.unit import UnitOfWork
 
@@ -31,6 +33,7 @@ log = structlog.get_logger(__name__)
 MAX_ATTEMPTS = 5
 BACKOFF_S = (1, 5, 30, 120)
 POLL_S = 0.5  # how often to look without being woken
+RIDING_KEYS, RIDING_PER_KEY = 48, 4  # so long a webhook may wait for the turns of its commit
 
 
 @dataclass(slots=True)
@@ -39,7 +42,7 @@ class Batch:
 
     handled: list[tuple[Claimed, EventState]] = field(default_factory=list)
     after: list[Callable[[], None]] = field(default_factory=list)
-    has_deliveries: bool = False
+    taken: list[Taken] = field(default_factory=list)
     has_events: bool = False
 
     def __bool__(self) -> bool:
@@ -57,7 +60,7 @@ class Worker:
         *,
         clock: Clock,
         metrics: Metrics,
-        on_deliveries: Callable[[], None],
+        sender: Sender | None = None,
         claim: Claim | None = None,
     ) -> None:
         self._database = database
@@ -65,7 +68,7 @@ class Worker:
         self._flows = flows
         self._clock = clock
         self._metrics = metrics
-        self._on_deliveries = on_deliveries
+        self._sender = sender
         self._claim = claim or Claim()
         self._ids = Ids()
         self._wake = asyncio.Event()
@@ -112,10 +115,45 @@ class Worker:
         self._after(batch)
         return bool(batch)
 
-    def _work(self, conn: Connection, *, alone: bool, current: list[Claimed]) -> Batch:
+    def ride(self, conn: Connection) -> Batch | None:
+        """Handle events in the transaction that brings them (SQLite): one commit for the receipt and the turn.
+
+        None: nothing was done, and `run` will do it. A turn that fails takes nothing along: the events stay.
+        """
+        if self._one_by_one > 0 or self._stopping:
+            return None
+        raw: Any = conn.connection.driver_connection
+        raw.execute("savepoint ride")
+        try:
+            batch = self._work(conn, alone=False, current=[], keys=RIDING_KEYS, per_key=RIDING_PER_KEY)
+        except Exception as error:  # noqa: BLE001 - the receipt of events must not fail with their turns
+            raw.execute("rollback to ride")
+            raw.execute("release ride")
+            self._ids.forget()
+            log.info("ride_failed", error=type(error).__name__)
+            return None
+        raw.execute("release ride")
+        return batch
+
+    def rode(self, batch: Batch | None) -> None:
+        """The transaction of `ride` is committed."""
+        if batch is not None:
+            self._after(batch)
+            if not batch:
+                self._wake.set()
+
+    def _work(
+        self,
+        conn: Connection,
+        *,
+        alone: bool,
+        current: list[Claimed],
+        keys: int | None = None,
+        per_key: int | None = None,
+    ) -> Batch:
         now_ms = to_ms(self._clock.now())
         current.clear()
-        claimed = self._claim.take(conn, now=now_ms, **({"keys": 1, "per_key": 1} if alone else {}))
+        claimed = self._claim.take(conn, now=now_ms, keys=1 if alone else keys, per_key=1 if alone else per_key)
         current += claimed
         batch = Batch()
         if not claimed:
@@ -135,7 +173,9 @@ class Worker:
                 self._handle(unit, flows, batch, event, facts, blocked)
         unit.flush()
         self._release_held(conn, unit, batch)
-        batch.has_deliveries = bool(unit.delivered) or unit.has_unparked
+        if self._sender is not None and (unit.delivered or unit.has_unparked):
+            # In the same transaction: a row that may go at once need not wait for another commit.
+            batch.taken = self._sender.take(conn)
         batch.has_events = bool(unit.events)
         return batch
 
@@ -178,8 +218,8 @@ class Worker:
         for event, state in batch.handled:
             self._metrics.handled.labels(event.source, state.name.lower()).inc()
             self._metrics.turn_seconds.observe(max(now_ms - event.received_at, 0) / 1000)
-        if batch.has_deliveries or batch.handled:
-            self._on_deliveries()
+        if self._sender is not None:
+            self._sender.launch(batch.taken)
         for job in batch.after:
             job()
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import orjson
 from sqlalchemy import Connection, func, insert, select, update
 
+from storage.hot import Statement
 from storage.tables import flow_versions, flows
+
+_LIVE = Statement("select name, live_version from flows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class StoredFlow:
 
 
 def live_versions(conn: Connection) -> dict[str, int]:
-    return {row.name: row.live_version for row in conn.execute(select(flows.c.name, flows.c.live_version))}
+    return {str(name): int(version) for name, version in _LIVE.all(conn)}
 
 
 def get(conn: Connection, flow: str, version: int) -> StoredFlow | None:

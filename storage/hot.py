@@ -28,26 +28,34 @@ class Statement:
             sqlite = sqlite.replace(f"in :{name}[]", listed)
             postgres = postgres.replace(f"in :{name}[]", f"= any(cast(:{name} as {type_}[]))")
         self._sqlite = sqlite
-        self._postgres = text(postgres)
+        self._text = {"sqlite": text(sqlite), "postgresql": text(postgres)}
+
+    def _raw(self, conn: Connection) -> Any:
+        """The driver's own connection, where it can be called from here: SQLite's writer."""
+        return conn.connection.driver_connection if conn.dialect.driver == "pysqlite" else None
+
+    def _given(self, conn: Connection, parameters: dict[str, Any]) -> dict[str, Any]:
+        for name in self._lists:
+            values = list(parameters[name])
+            parameters[name] = orjson.dumps(values).decode() if conn.dialect.name == "sqlite" else values
+        return parameters
 
     def many(self, conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run it for every row."""
         if not rows:
             return
-        if conn.dialect.name == "sqlite":
-            conn.connection.driver_connection.executemany(self._sqlite, rows)  # type: ignore[union-attr]
+        raw = self._raw(conn)
+        if raw is not None:
+            raw.executemany(self._sqlite, rows)
         else:
-            conn.execute(self._postgres, rows)
+            conn.execute(self._text[conn.dialect.name], rows)
 
     def all(self, conn: Connection, **parameters: Any) -> list[Row]:
-        if conn.dialect.name == "sqlite":
-            for name in self._lists:
-                parameters[name] = orjson.dumps(parameters[name]).decode()
-            cursor = conn.connection.driver_connection.execute(self._sqlite, parameters)  # type: ignore[union-attr]
-            return cursor.fetchall()  # type: ignore[no-any-return]
-        for name in self._lists:
-            parameters[name] = list(parameters[name])
-        return [tuple(row) for row in conn.execute(self._postgres, parameters)]
+        given = self._given(conn, parameters)
+        raw = self._raw(conn)
+        if raw is not None:
+            return raw.execute(self._sqlite, given).fetchall()  # type: ignore[no-any-return]
+        return [tuple(row) for row in conn.execute(self._text[conn.dialect.name], given)]
 
     def first(self, conn: Connection, **parameters: Any) -> Row | None:
         rows = self.all(conn, **parameters)
@@ -55,14 +63,11 @@ class Statement:
 
     def run(self, conn: Connection, **parameters: Any) -> int:
         """Run it once. Returns how many rows it touched."""
-        if conn.dialect.name == "sqlite":
-            for name in self._lists:
-                parameters[name] = orjson.dumps(parameters[name]).decode()
-            cursor = conn.connection.driver_connection.execute(self._sqlite, parameters)  # type: ignore[union-attr]
-            return int(cursor.rowcount)
-        for name in self._lists:
-            parameters[name] = list(parameters[name])
-        return conn.execute(self._postgres, parameters).rowcount
+        given = self._given(conn, parameters)
+        raw = self._raw(conn)
+        if raw is not None:
+            return int(raw.execute(self._sqlite, given).rowcount)
+        return conn.execute(self._text[conn.dialect.name], given).rowcount
 
 
 def insert_into(table: Table, *columns: str) -> Statement:

@@ -40,14 +40,16 @@ _DUE = """
     select id, key, system, action, recipient, params, attempts, created_at, dialog_id, conversation_id, message_id,
            turn
     from deliveries d
-    where d.state = 0 and d.next_try_at <= :now {systems}
+    where d.state = 0 and d.next_try_at <= :now and d.system in :systems[]
       and not exists (
           select 1 from deliveries earlier
           where earlier.state < 3 and earlier.system = d.system and earlier.recipient = d.recipient
             and earlier.id < d.id
       )
-    order by d.next_try_at, d.id limit :limit {lock}
+    order by d.next_try_at, d.id limit :limit
 """
+_LOOK = Statement(_DUE, types={"systems": "text"})
+_LOOK_AND_LOCK = Statement(_DUE + " for update of d skip locked", types={"systems": "text"})
 
 _TAKE = Statement(
     "update deliveries set state = 1, started_at = :now, owner = :owner, attempts = attempts + 1 where id = :id"
@@ -172,7 +174,7 @@ def take(
     now: int,
     owner: str,
     room: Mapping[str, int],
-    delay_ms: Callable[[Any, int], int],
+    delay_ms: Callable[[Taken, int], int],
     limit: int = 200,
 ) -> list[Taken]:
     """Mark due rows as being sent and return them.
@@ -183,40 +185,35 @@ def take(
     systems = [name for name, free in room.items() if free > 0]
     if not systems:
         return []
-    names = {f"s{n}": name for n, name in enumerate(systems)}
-    query = text(
-        _DUE.format(
-            systems=f"and d.system in ({', '.join(':' + name for name in names)})",
-            lock="for update of d skip locked" if conn.dialect.name == "postgresql" else "",
-        )
-    )
+    look = _LOOK_AND_LOCK if conn.dialect.name == "postgresql" else _LOOK
     left = dict(room)
     taken: list[Taken] = []
     delayed: list[dict[str, int]] = []
-    for row in conn.execute(query, {"now": now, "limit": limit, **names}):
-        if left[row.system] <= 0:
-            continue
-        wait = delay_ms(row, now)
-        if wait > 0:
-            delayed.append({"id": row.id, "until": now + wait})
-            continue
-        left[row.system] -= 1
-        taken.append(
-            Taken(
-                row.id,
-                row.key,
-                row.system,
-                row.action,
-                row.recipient,
-                orjson.loads(row.params),
-                row.attempts + 1,
-                row.created_at,
-                row.dialog_id,
-                row.conversation_id,
-                row.message_id,
-                row.turn,
-            )
+    for row in look.all(conn, now=now, systems=systems, limit=limit):
+        (id_, key, system, action, recipient, params, attempts, created_at), places = row[:8], row[8:]
+        dialog_id, conversation_id, message_id, turn = places
+        found = Taken(
+            id_,
+            key,
+            system,
+            action,
+            recipient,
+            orjson.loads(params),
+            attempts + 1,
+            created_at,
+            dialog_id,
+            conversation_id,
+            message_id,
+            turn,
         )
+        if left[found.system] <= 0:
+            continue
+        wait = delay_ms(found, now)
+        if wait > 0:
+            delayed.append({"id": found.id, "until": now + wait})
+            continue
+        left[found.system] -= 1
+        taken.append(found)
     if delayed:
         _DELAY.many(conn, delayed)
     if taken:

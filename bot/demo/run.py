@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import socket
 import sys
 from collections import Counter
@@ -274,6 +273,13 @@ class Controls:
         }
 
 
+def set_aside(database: Path, previous: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        found = database.with_name(database.name + suffix)
+        if found.exists():
+            found.rename(previous.with_name(previous.name + suffix))
+
+
 def forget(database: Path) -> None:
     for suffix in ("", "-wal", "-shm"):
         database.with_name(database.name + suffix).unlink(missing_ok=True)
@@ -312,17 +318,18 @@ def pass_on(service: ServiceProcess, http: aiohttp.ClientSession) -> Any:
 @asynccontextmanager
 async def running_demo(*, port: int, folder: Path, fresh: bool) -> AsyncIterator[str]:
     """The whole demo; yields its address."""
-    database = folder / "demo.db"
-    if fresh:
-        forget(database)
-        shutil.rmtree(folder / "files", ignore_errors=True)
+    database, previous = folder / "demo.db", folder / "previous.db"
+    # The stand-ins begin empty, so the service must too: its dialogs would speak of issues that nobody has.
+    # What the last visitor did is set aside, unless it is to be forgotten.
+    forget(previous)
+    if not fresh:
+        set_aside(database, previous)
+    forget(database)
     service_port = free_port()
     async with stand_in_servers(f"http://127.0.0.1:{service_port}", retry_base_s=0.3) as servers:
         environment = service_environment(servers, database_url=f"sqlite+aiosqlite:///{database}", port=service_port)
         service = ServiceProcess(folder, environment, service_port)
         try:
-            # The stand-ins begin empty, so the service must too: its dialogs would speak of issues nobody has.
-            forget(database)
             await service.start()
             watching = asyncio.create_task(service.watch_health())
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30), auto_decompress=True) as http:

@@ -46,6 +46,7 @@ class Service:
     zone: ZoneInfo
     systems_of_actions: Mapping[str, str]  # action of the catalogue → the system that carries it out
     background: Callable[[Callable[[], Awaitable[None]]], None]  # best effort, after the commit
+    mark: Callable[[str, Callable[[], Awaitable[object]]], None]  # (person, mark): a read mark, some time soon
     delivered: Callable[[str, str], None]  # (channel, recipient): the last message arrived
 
 

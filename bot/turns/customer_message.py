@@ -111,16 +111,24 @@ def _mark_read(turn: Turn, fact: CustomerSaid) -> None:
     message_id = fact.said.message_id
     if action is None or message_id is None:
         return
+    waits = bool(turn.data.get("waits_for_action"))
     order = Order(
-        f"read/{message_id}", "mark_read", fact.person.addresses[0],
-        {"message_id": message_id, "account": fact.account, "typing": turn.data.get("waits_for_action", False)},
-        1, turn.now,
-    )  # fmt: skip
+        f"read/{message_id}",
+        "mark_read",
+        fact.person.addresses[0],
+        {"message_id": message_id, "account": fact.account, "typing": waits},
+        1,
+        turn.now,
+    )
 
     async def mark() -> None:
         await action.run(order)
 
-    turn.after_commit(mark)
+    if waits:
+        turn.after_commit(mark)  # typing, while somebody else works on the answer
+    else:
+        later = turn.service.mark
+        turn.after.append(lambda: later(f"{fact.channel}:{order.recipient}", mark))
 
 
 # ------------------------------------------------------------------------------------------------------------- albums
