@@ -34,6 +34,7 @@ POLL_S = 0.5  # how often to look without being woken
 BACKOFF_S = (1, 3, 10, 30, 60, 180, 600, 1800)
 STOPPED_RETRY_S = 60  # after token trouble: how often one row tries whether it is over
 WAIT_FOR_STATUS_S = 45  # a lost answer of a channel: how long its status may take to come (30-60 s)
+WAIT_AFTER_CRASH_MS = 10_000  # the same when our own process died: most such rows never left it
 GATE_MS = 2_500  # WhatsApp keeps no order between two requests: how long the next part of one answer waits
 LOST_AFTER_MS = 180_000  # an attempt that began earlier and has no end: its process is gone
 
@@ -320,7 +321,14 @@ class Sender:
             self._finish(self._dead(row, "invalid", f"{row.system} has no action {row.action}"))
             return
         if action.settle is None:
-            self._finish(self._give_up_or_repeat(action, row))
+            may_be_reported = row.message_id is not None and not action.repeatable
+            until = (row.started_at or 0) + WAIT_AFTER_CRASH_MS
+            if may_be_reported and now < until:
+                self._finish(
+                    _End(Ended(row, DeliveryState.UNKNOWN, until, "waits for a status of the channel", "unknown"))
+                )
+            else:
+                self._finish(self._give_up_or_repeat(action, row))
             return
         order = Order(row.key, row.action, row.recipient, row.params, row.attempt, from_ms(row.created_at))
         try:

@@ -53,7 +53,7 @@ _SAME = select(events.c.id, events.c.body, events.c.state, events.c.result)
 
 _CLAIM_KEYS_SQLITE = """
     select distinct key from (
-        select key from events where state = 0 and (due_at is null or due_at <= ?) order by id limit ?
+        select key from events where state = 0 and id > 0 and (due_at is null or due_at <= ?) order by id limit ?
     ) limit ?
 """
 _CLAIM_EVENTS_SQLITE = """
@@ -67,7 +67,7 @@ _CLAIM_KEYS_POSTGRES = text(
     select key from (
         select distinct key from (
             select key from events
-            where state = 0 and id >= :mark and (due_at is null or due_at <= :now) order by id limit :look
+            where state = 0 and id > 0 and id >= :mark and (due_at is null or due_at <= :now) order by id limit :look
         ) head offset 0
     ) keys where pg_try_advisory_xact_lock(hashtextextended(key, 20260101)) limit :keys
     """
@@ -250,7 +250,7 @@ class Claim:
         if now >= self._full_scan_at:
             self._full_scan_at = now + 5_000
             oldest, newest = conn.execute(
-                text("select (select min(id) from events where state = 0), (select max(id) from events)")
+                text("select (select min(id) from events where state = 0 and id > 0), (select max(id) from events)")
             ).one()
             self._mark = min(oldest or newest or 0, max((newest or 0) - 20_000, 0))
         return self._mark
@@ -334,7 +334,10 @@ def dead_ids(conn: Connection, *, limit: int = 10_000) -> list[int]:
 def oldest_waiting(conn: Connection) -> int | None:
     """When the oldest event that waits to be handled was received, milliseconds."""
     found = (
-        select(events.c.received_at).where(text("state = 0"), events.c.due_at.is_(None)).order_by(events.c.id).limit(1)
+        select(events.c.received_at)
+        .where(text("state = 0 and id > 0"), events.c.due_at.is_(None))
+        .order_by(events.c.id)
+        .limit(1)
     )
     return conn.execute(found).scalar()
 
@@ -343,7 +346,7 @@ def counts(conn: Connection) -> dict[tuple[str, int], int]:
     """Events by (source, state), for the metrics: only what is open or dead, which stays small."""
     found = (
         select(events.c.source, events.c.state, func.count())
-        .where(text("state = 0"))
+        .where(text("state = 0 and id > 0"))
         .group_by(events.c.source, events.c.state)
     )
     dead = (

@@ -119,6 +119,7 @@ class Taken:
     conversation_id: int | None
     message_id: int | None
     turn: int | None
+    started_at: int | None = None  # when its last attempt began, where that matters
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +299,7 @@ def unknown_due(conn: Connection, *, now: int, limit: int = 100) -> list[Taken]:
             row.conversation_id,
             row.message_id,
             row.turn,
+            row.started_at,
         )
         for row in conn.execute(query)
     ]

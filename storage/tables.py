@@ -91,7 +91,14 @@ events = Table(
     UniqueConstraint("minute", "source", "external_id"),
     sqlite_autoincrement=True,
 )
-Index("ix_events_waiting", events.c.id, sqlite_where=text("state = 0"), postgresql_where=text("state = 0"))
+# `id > 0` is always true. It is there for PostgreSQL's planner, to which both partial indexes of waiting events look
+# empty: only the statement that says `id > 0` itself may use this one, so the claim by key cannot take it by mistake.
+Index(
+    "ix_events_waiting",
+    events.c.id,
+    sqlite_where=text("state = 0 and id > 0"),
+    postgresql_where=text("state = 0 and id > 0"),
+)
 Index(
     "ix_events_waiting_key",
     events.c.key,

@@ -71,6 +71,7 @@ def make_okdesk(
 
     return OkdeskIntegration(
         name="okdesk",
+        same=_is_same,
         webhooks=(OkdeskWebhook(settings),) if settings.listens else (),
         read=okdesk_reader(settings),
         actions=OkdeskActions(client, settings, now=now, fetch=files).catalogue() if client else {},
@@ -79,3 +80,8 @@ def make_okdesk(
         check=check if client else None,
         client=client,
     )
+
+
+def _is_same(_first: bytes, _second: bytes) -> bool:
+    """A repeat under a natural key carries the issue as it is by then, so bodies differ without a contradiction."""
+    return True

@@ -193,7 +193,8 @@ class OnecWebhook:
             external_id=external_id(source, shown_id, _hash(source, kind, name, content)),
             key=f"onec:{source}:{name}",
             body=stored_body(source, raw, normalize.text(flat.values.get("source.timezone"), 64)),
-            occurred_at=event.occurred_at,
+            # No time: the same id with another time must be found as a conflict; `seq` and versions give the order.
+            occurred_at=None,
         )
         return Item(Result(shown_id, "accepted"), incoming)
 

@@ -54,7 +54,7 @@ _BY_CODE: tuple[tuple[Decision, Iterable[int]], ...] = (
     (Decision("later", "unavailable", "system", first_s=1, longest_s=60), [130429]),  # rate of the number
     (Decision("later", "unavailable", "system", first_s=60, longest_s=3600), [4, 80007, 613]),  # of app, account
     (Decision("later", "unavailable", "recipient", first_s=4, factor=4, longest_s=4096), [131056]),  # 4^n s
-    (Decision("later", "unavailable", "system", first_s=30, longest_s=60), [131057]),  # number in maintenance
+    (Decision("later", "unavailable", "system", first_s=3, longest_s=60), [131057]),  # maintenance: up to a minute
     (Decision("later", "unavailable"), [133004]),  # registration server away: nothing was sent
     (_RESTRICTED, [131048, 131064]),  # spam, misclassified templates
     (_RESTRICTED, [131042, 131044]),  # payment: only what is paid stops, and answers in the window are free

@@ -240,8 +240,8 @@ def upgrade() -> None:
         "events",
         ["id"],
         unique=False,
-        sqlite_where=sa.text("state = 0"),
-        postgresql_where=sa.text("state = 0"),
+        sqlite_where=sa.text("state = 0 and id > 0"),
+        postgresql_where=sa.text("state = 0 and id > 0"),
     )
     op.create_index(
         "ix_events_waiting_key",
@@ -396,8 +396,8 @@ def downgrade() -> None:
     op.drop_index(
         "ix_events_waiting",
         table_name="events",
-        sqlite_where=sa.text("state = 0"),
-        postgresql_where=sa.text("state = 0"),
+        sqlite_where=sa.text("state = 0 and id > 0"),
+        postgresql_where=sa.text("state = 0 and id > 0"),
     )
     op.drop_index(
         "ix_events_held", table_name="events", sqlite_where=sa.text("state = 4"), postgresql_where=sa.text("state = 4")
