@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -30,8 +31,11 @@ def assemble(
     fetch_file: FetchFile | None = None,
 ) -> Integration:
     """See `make_telegram`."""
-    if settings.mode == "webhook" and not (settings.webhook_secret and settings.base_url):
-        raise ValueError("Telegram in webhook mode needs BASE_URL and TELEGRAM_WEBHOOK_SECRET")
+    if settings.mode == "webhook":
+        if not (settings.webhook_secret and settings.base_url):
+            raise ValueError("Telegram in webhook mode needs BASE_URL and TELEGRAM_WEBHOOK_SECRET")
+        if not re.fullmatch("[A-Za-z0-9_-]{1,256}", settings.webhook_secret):  # Telegram takes no other (contract 1.1)
+            raise ValueError("TELEGRAM_WEBHOOK_SECRET is 1 to 256 of the characters A-Z, a-z, 0-9, _ and -")
     client = TelegramClient(token=settings.bot_token, api_url=settings.api_url, log_call=log_call)
     pace = Pace()
     groups = set() if settings.managers_chat_id is None else {settings.managers_chat_id}

@@ -51,7 +51,12 @@ class GroupSender:
             raise Refused("the order has neither text nor files", reason="other")
         for step in plan[len(sent) :]:
             method, fields = await self._ready(step)
-            sent.append(await self._one(method, fields, chat_id, thread_id))
+            try:
+                sent.append(await self._one(method, fields, chat_id, thread_id))
+            except Refused as error:
+                if error.reason == "topic_gone":  # what was sent is gone with it: the new topic gets everything
+                    self._progress.pop(order.key, None)
+                raise
         self._progress.pop(order.key, None)
         last = sent[-1]
         return Done({"message_id": last.message_id}, last.id, tuple(each.id for each in sent[:-1]))

@@ -22,7 +22,7 @@ Feed = Callable[[Sequence[IncomingEvent]], Awaitable[None]]
 """Makes events durable; returns after the commit."""
 
 FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 30.0
+LONGEST_PAUSE_S = 10.0
 
 
 class Poller:

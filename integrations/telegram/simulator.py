@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from aiohttp import web
 
@@ -16,8 +16,6 @@ from integrations.telegram.simulator_methods import BotApi
 from integrations.telegram.simulator_people import People
 from integrations.telegram.simulator_updates import Updates, wire_bytes
 from integrations.telegram.simulator_world import Refusal, Wire, World
-
-Trouble = Literal["none", "down", "slow", "lost_answer", "duplicate"]
 
 BAD_GATEWAY = b"<html><body>502 Bad Gateway</body></html>"
 KEPT_CALLS = 1000

@@ -57,7 +57,10 @@ def dump(update: Any) -> bytes:
     try:
         return orjson.dumps(update)
     except (TypeError, orjson.JSONEncodeError):
-        return json.dumps(update).encode("ascii")
+        try:
+            return json.dumps(update).encode("ascii")
+        except RecursionError:  # nothing of Telegram's is nested so deeply; one such update must not stop the others
+            return orjson.dumps({"update_id": update.get("update_id") if isinstance(update, dict) else None})
 
 
 def kind_of(update: Mapping[str, Any]) -> str:

@@ -264,6 +264,28 @@ async def test_a_deleted_topic_is_told_to_the_caller(stage: Any) -> None:
         assert caught.value.code == "topic_gone"
 
 
+async def test_a_new_topic_gets_what_went_down_with_the_old_one(stage: Any) -> None:
+    group, thread_id = stage.telegram.managers_chat_id, await topic(stage)
+    run = stage.us.actions["send_group"].run
+
+    def order(thread: int) -> Order:
+        return Order("same key", "send_group", f"{group}:{thread}", {"text": "я" * 5000}, 1, stage.clock())
+
+    stage.telegram.set_flood_limits(True)
+    for number in range(19):  # one more fits
+        await stage.run("send_group", group, text=str(number))
+    with pytest.raises(Later):
+        await run(order(thread_id))
+    stage.telegram.delete_topic(thread_id)
+    stage.clock.passes(61)
+    with pytest.raises(Never):
+        await run(order(thread_id))
+    new = await topic(stage)
+    await run(order(new))
+    sent = [message["text"] for message in stage.telegram.group_messages() if message["thread_id"] == new]
+    assert [len(text) for text in sent] == [4096, 904]
+
+
 async def test_a_group_without_topics_says_so(clock: Any, stage: Any) -> None:
     stage.telegram._world.group.is_forum = False
     with pytest.raises(Never) as caught:

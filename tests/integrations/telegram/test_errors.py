@@ -191,6 +191,8 @@ def test_settings_that_cannot_be_are_refused(clock: Any) -> None:
 
     with pytest.raises(ValueError, match="WEBHOOK_SECRET"):
         make(TelegramSettings(bot_token=TOKEN, mode="webhook", base_url="https://bot.example.com"))
+    with pytest.raises(ValueError, match="A-Z, a-z"):
+        make(TelegramSettings(TOKEN, mode="webhook", webhook_secret="not one!", base_url="https://bot.example.com"))
     with pytest.raises(ValueError, match="token"):
         make(TelegramSettings(bot_token="hush hush"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from integrations.telegram.pace import Pace
@@ -66,6 +66,7 @@ def test_chats_that_are_free_are_forgotten() -> None:
     assert len(pace._free_at) < 10
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(gaps=st.lists(st.floats(0, 5), max_size=60), chats=st.lists(st.sampled_from(["1", "2", "-9:1", "-9:2"])))
 def test_who_obeys_the_delays_never_exceeds_the_limits(gaps: list[float], chats: list[str]) -> None:
     pace, now = Pace(), NOW

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +16,12 @@ from integrations.telegram.polling import LONGEST_PAUSE_S, Poller
 
 def client_of(stage: Any, token: str = "7000000001:AAtesttesttesttesttesttesttesttest0") -> TelegramClient:
     return TelegramClient(token=token, api_url=stage.url, log_call=lambda *call: None, timeout_s=5)
+
+
+async def seen(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 (there is no event to wait for: a request is on its way)
+            await asyncio.sleep(0)
 
 
 def texts(events: list[IncomingEvent]) -> list[str]:
@@ -113,8 +120,7 @@ async def test_a_webhook_set_meanwhile_is_removed_again(stage: Any) -> None:
 async def test_two_processes_with_one_token_are_told_apart(stage: Any) -> None:
     client, other = client_of(stage), client_of(stage)
     waiting = asyncio.create_task(other.get_updates(offset=None, allowed=("message",), wait_s=20))
-    while not stage.telegram.calls:
-        await asyncio.sleep(0)
+    await seen(lambda: bool(stage.telegram.calls))
     await client.get_updates(offset=None, allowed=("message",), wait_s=0)
     with pytest.raises(Later, match="terminated by other getUpdates") as caught:
         await waiting
@@ -126,8 +132,7 @@ async def test_two_processes_with_one_token_are_told_apart(stage: Any) -> None:
 async def test_a_long_poll_returns_as_soon_as_somebody_writes(stage: Any) -> None:
     client = client_of(stage)
     polling = asyncio.create_task(Poller(client, stage.feed, wait_s=20).step())
-    while not any(method == "getUpdates" for method, _ in stage.telegram.calls):
-        await asyncio.sleep(0)
+    await seen(lambda: any(method == "getUpdates" for method, _ in stage.telegram.calls))
     await stage.telegram.say("Анна", "я тут")
     async with asyncio.timeout(5):
         await polling
@@ -140,7 +145,7 @@ async def test_errors_are_waited_out_longer_and_longer(stage: Any) -> None:
     stage.telegram.trouble = "down"
     with pytest.raises(asyncio.CancelledError):
         await Poller(client, stage.feed, wait_s=0, pause=pauses).run()
-    assert pauses.seconds == [1, 2, 4, 8, 16, LONGEST_PAUSE_S, LONGEST_PAUSE_S]
+    assert pauses.seconds == [1, 2, 4, 8, *[LONGEST_PAUSE_S] * 3]
     await client.close()
 
 
@@ -198,3 +203,14 @@ async def test_polled_updates_are_read_like_posted_ones(stage: Any) -> None:
     assert fact.person.addresses == (str(stage.telegram.user_id("Анна")),)
     assert event.key == f"telegram:{stage.telegram.user_id('Анна')}"
     await client.close()
+
+
+async def test_the_integration_polls_until_it_is_cancelled(stage: Any) -> None:
+    polling = asyncio.create_task(stage.us.poll())
+    for number in range(3):
+        await stage.telegram.say("Анна", str(number))
+        await stage.telegram.delivered()
+    polling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await polling
+    assert texts(stage.stored) == ["0", "1", "2"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dialogs.effects import Option, SendMessage
@@ -162,6 +162,7 @@ def test_texts_are_cut_at_the_best_border(text: str, pieces: list[str]) -> None:
     assert split(text, 10) == pieces
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(st.characters() | st.sampled_from("\n 😀"), max_size=80), st.integers(4, 20))
 def test_pieces_fit_and_lose_no_word(text: str, limit: int) -> None:
     text = clean(text)
@@ -175,6 +176,7 @@ def test_pieces_fit_and_lose_no_word(text: str, limit: int) -> None:
 TEXTS = st.text(st.characters() | st.sampled_from("\n 😀\ud83d"), max_size=40)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     text=TEXTS,
     titles=st.lists(TEXTS, max_size=12),

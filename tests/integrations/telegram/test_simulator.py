@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -76,6 +76,12 @@ async def hooked(clock: Any, serving: Any, **settings: Any) -> AsyncIterator[tup
         await telegram.close()
 
 
+async def seen(what: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not what():  # noqa: ASYNC110 (there is no event to wait for: a request is on its way)
+            await asyncio.sleep(0.001)
+
+
 async def _nobody_polls(events: Any) -> None:
     raise AssertionError
 
@@ -99,9 +105,7 @@ async def test_an_update_that_was_not_taken_holds_back_its_chat_only(clock: Any,
         await telegram.say("Анна", "hold me")
         await telegram.say("Анна", "second")
         await telegram.say("Борис", "other")
-        async with asyncio.timeout(5):
-            while not service.texts():
-                await asyncio.sleep(0)
+        await seen(service.texts)
         assert service.texts() == ["other"]
         service.held.set()
         await telegram.delivered()
@@ -140,9 +144,12 @@ async def test_a_press_nobody_took_dies_sooner_than_a_message(clock: Any, servin
 
 async def call(telegram: SimulatedTelegram, serving: Any, method: str, **fields: Any) -> Any:
     data = {name: json.dumps(value) if isinstance(value, dict) else str(value) for name, value in fields.items()}
-    async with serving_once(telegram, serving) as url, aiohttp.ClientSession() as http:
-        async with http.post(f"{url}/bot{TOKEN}/{method}", data=data) as response:
-            return await response.json()
+    async with (
+        serving_once(telegram, serving) as url,
+        aiohttp.ClientSession() as http,
+        http.post(f"{url}/bot{TOKEN}/{method}", data=data) as response,
+    ):
+        return await response.json()
 
 
 @asynccontextmanager
@@ -167,8 +174,7 @@ async def test_a_wrong_secret_is_never_taken(clock: Any, serving: Any) -> None:
     async with hooked(clock, serving) as (telegram, service):
         telegram._updates.webhook_secret = "stolen"
         await telegram.say("Анна", "подделка")
-        while telegram._updates.last_error is None:
-            await asyncio.sleep(0.001)
+        await seen(lambda: telegram._updates.last_error)
         assert not service.bodies
         assert "401" in telegram._updates.last_error
 
@@ -254,9 +260,7 @@ async def read_all(stage: Any) -> list[Any]:
     return [
         fact
         for event in stage.stored
-        for fact in stage.us.read(
-            StoredEvent(1, "telegram", event.kind, event.external_id, event.body, stage.clock())
-        )
+        for fact in stage.us.read(StoredEvent(1, "telegram", event.kind, event.external_id, event.body, stage.clock()))
     ]
 
 
