@@ -11,6 +11,7 @@ from bot.clock import Clock
 from storage.clock import to_ms
 
 MAX_BODY = 4000  # characters kept of a body
+KNOWN_URLS = 256
 _IN_URL = re.compile(r"(?i)(api_token|access_token|token|key)=[^&\s]+|/bot\d+:[A-Za-z0-9_-]+")
 
 
@@ -20,6 +21,7 @@ class Calls:
     def __init__(self, clock: Clock, secrets: Sequence[str]) -> None:
         self._clock = clock
         self._secrets = [secret for secret in secrets if secret]
+        self._urls: dict[str, str] = {}
         self._waiting: deque[dict[str, Any]] = deque(maxlen=20_000)
 
     def log(
@@ -37,7 +39,7 @@ class Calls:
                 "at": to_ms(self._clock.now()),
                 "system": system,
                 "method": method,
-                "url": self.mask(_IN_URL.sub(_masked, url)),
+                "url": self._url(url),
                 "request": self._body(request),
                 "status": status,
                 "response": self._body(response),
@@ -55,6 +57,16 @@ class Calls:
             if secret in text:
                 text = text.replace(secret, "***")
         return text
+
+    def _url(self, url: str) -> str:
+        """Most calls go to a few addresses: those are masked once."""
+        masked = self._urls.get(url)
+        if masked is None:
+            masked = self.mask(_IN_URL.sub(_masked, url))
+            if len(self._urls) >= KNOWN_URLS:
+                self._urls.clear()
+            self._urls[url] = masked
+        return masked
 
     def _body(self, body: bytes | None) -> str | None:
         if body is None:

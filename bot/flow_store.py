@@ -38,8 +38,10 @@ class StoredFlows(Flows):
         self.conn: Connection | None = None
 
     def program(self, name: str, version: int) -> Program:
-        if not self.has(name, version):
-            self.load(name, version, live=False)
+        program = self._programs.get((name, version))
+        if program is not None:
+            return program
+        self.load(name, version, live=False)
         return super().program(name, version)
 
     def load(self, name: str, version: int, *, live: bool) -> None:

@@ -94,6 +94,7 @@ class WebhookHandler:
         self._metrics = metrics
         self._on_stored = on_stored
         self._source = integration.name
+        self._received = metrics.received.labels(self._source)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         webhook = self._webhook
@@ -107,7 +108,8 @@ class WebhookHandler:
             raise web.HTTPRequestEntityTooLarge(webhook.max_body_bytes, len(body))
         now = self._clock.now()
         query = {name: request.query.getall(name) for name in request.query} if request.query_string else {}
-        asked = Request(request.method, request.path, query, request.headers, body, request.remote, now)
+        path = request.path if webhook.with_tail else webhook.path
+        asked = Request(request.method, path, query, request.headers, body, request.remote, now)
         received = webhook.receive(asked)
         if isinstance(received, Answer):
             if received.status in (401, 403):
@@ -122,10 +124,11 @@ class WebhookHandler:
             headers=masked_headers(request.headers),
             batch=body if len(events) > 1 else None,
         )
-        self._metrics.received.labels(self._source).inc(sum(s.is_new for s in stored))
-        self._on_stored(self._integration, received, [s.is_new for s in stored])
+        is_new = [s.is_new for s in stored]
+        self._received.inc(sum(is_new))
+        self._on_stored(self._integration, received, is_new)
         results: list[str | None] = [None] * len(stored)
-        if received.wait_s and any(s.is_new for s in stored):
+        if received.wait_s and any(is_new):
             results = await self._intake.results(stored, wait_s=received.wait_s)
         return _response(received.answer(outcomes(stored, results)))
 

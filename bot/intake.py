@@ -49,17 +49,21 @@ class _Pending:
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.size = sum(len(event.body) for event in self.events) + len(self.batch or b"")
+        self.size = sum([len(event.body) for event in self.events]) + len(self.batch or b"")
 
 
 def masked_headers(headers: Mapping[str, str]) -> str:
     """Headers as JSON; those that carry secrets say only that they were there."""
-    return orjson.dumps(
-        {
-            str(name): "***" if name.lower() in _SECRET_HEADERS else value.encode("utf-8", "replace").decode()
-            for name, value in headers.items()
-        }
-    ).decode()
+    shown = {str(name): "***" if name.lower() in _SECRET_HEADERS else value for name, value in headers.items()}
+    try:
+        return orjson.dumps(shown).decode()
+    except orjson.JSONEncodeError:  # bytes that are not UTF-8 come as lone surrogates
+        return orjson.dumps(
+            {
+                name.encode("utf-8", "replace").decode(): value.encode("utf-8", "replace").decode()
+                for name, value in shown.items()
+            }
+        ).decode()
 
 
 class Rider(Protocol):
@@ -67,11 +71,13 @@ class Rider(Protocol):
 
     def ride(self, conn: Connection) -> Any: ...
 
-    def rode(self, ridden: Any) -> None: ...
+    def rode(self, ridden: Any) -> None:
+        """That transaction is committed. Whatever `ride` left undone is for the rider to see to."""
+        ...
 
 
 class Intake:
-    """Brings events to the inbox. `on_new` is called after each commit that added any."""
+    """Brings events to the inbox. `on_new` is called after each commit that added any, unless there is a rider."""
 
     def __init__(self, database: Database, *, on_new: Callable[[], None], same: inbox.Same | None = None) -> None:
         self.rider: Rider | None = None
@@ -107,7 +113,7 @@ class Intake:
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush(), name="intake")
         try:
-            return await asyncio.shield(pending.future)
+            return await pending.future  # what was brought is stored even if this caller is cancelled
         except DatabaseAway as error:
             raise IntakeBusy("the database is away", retry_after_s=3) from error
 
@@ -141,9 +147,10 @@ class Intake:
         for pending, result in zip(taken, stored, strict=True):
             if not pending.future.done():
                 pending.future.set_result(result)
-        if self.rider is not None:
+        if self.rider is None:
+            self._on_new()
+        else:
             self.rider.rode(ridden)
-        self._on_new()
 
     def _insert(self, conn: Connection, taken: list[_Pending]) -> tuple[list[list[Stored]], Any]:
         stored = _insert(conn, taken, self._same)

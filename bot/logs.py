@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 _QUIET = {"httpx": "WARNING", "httpcore": "WARNING", "aiohttp.access": "WARNING", "aiogram": "WARNING",
-          "asyncio": "WARNING", "alembic": "WARNING", "aiosqlite": "WARNING"}  # fmt: skip
+          "asyncio": "WARNING", "alembic": "WARNING", "aiosqlite": "WARNING", "transitions": "WARNING"}  # fmt: skip
 
 
 def set_up_logs(level: str, log_format: str | None, secrets: Sequence[str]) -> None:

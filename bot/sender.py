@@ -63,12 +63,13 @@ class System:
     failures: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _End:
     ended: Ended
     message: tuple[str, int, str | None, str | None] | None = None  # status, rank, external id, error
     unreachable: str | None = None
     window_closed: bool = False
+    moved_to: str | None = None  # the chat of the row has this id now
 
 
 class Sender:
@@ -260,6 +261,14 @@ class Sender:
             system.paused_until = asyncio.get_running_loop().time() + STOPPED_RETRY_S
             return _End(Ended(row, DeliveryState.WAITING, now, str(error), error.code, refund=1))
         self._metrics.sends.labels(row.system, "never").inc()
+        if error.code == "migrated" and "chat_id" in row.params:
+            return _End(
+                Ended(row, DeliveryState.WAITING, now + 1000, "the group has a new id", error.code),
+                moved_to=str(error),
+            )
+        if error.code == "topic_gone" and row.params.get("thread_id"):
+            params = {**row.params, "thread_id": None}
+            return _End(Ended(row, DeliveryState.WAITING, now, "its topic was deleted", error.code, params=params))
         if error.window_closed and row.message_id is not None:
             self._metrics.window_misses.labels(row.system).inc()
             if row.params.get("template") and not row.params.get("use_template"):
@@ -417,7 +426,7 @@ class Sender:
                     .where(conversations.c.id == end.ended.taken.conversation_id)
                     .values(unreachable=end.unreachable[:200])
                 )
-        events = [*_finished(conn, [end.ended for end in taken], now), *_troubles(taken, now)]
+        events = [*_finished(conn, [end.ended for end in taken], now), *_troubles(taken, now), *_moved(taken, now)]
         if events:
             inbox.put(conn, events)
         _INSERT_CALL.many(conn, calls)
@@ -470,6 +479,22 @@ def _finished(conn: Connection, ended: Sequence[Ended], now: int) -> list[NewEve
         )
         for id_, waiters in waiting.items()
         for waiter in waiters
+    ]
+
+
+def _moved(taken: Sequence[_End], now: int) -> list[NewEvent]:
+    """Groups that have a new id, told by the refusal of a send."""
+    return [
+        NewEvent(
+            source="outbox",
+            external_id=f"moved:{end.ended.taken.id}.{end.ended.taken.attempt}",
+            kind="group_moved",
+            key="groups",
+            body=orjson.dumps({"old": end.ended.taken.params["chat_id"], "new": int(end.moved_to)}),
+            received_at=now,
+        )
+        for end in taken
+        if end.moved_to is not None and end.moved_to.lstrip("-").isdigit()
     ]
 
 

@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -35,6 +36,7 @@ from bot.sender import Sender, System
 from bot.settings import Settings
 from bot.timers import Timers
 from bot.turns.base import Service
+from bot.turns.group_said import moved_key
 from bot.worker import Worker
 from dialogs.actions import ActionSpec, Catalogue
 from dialogs.events import File
@@ -49,6 +51,8 @@ from integrations.whatsapp import WhatsAppSettings, make_whatsapp
 from storage import migrate, outbox
 from storage.clock import to_ms
 from storage.database import Database, DatabaseAway, connect
+from storage.leases import Lease
+from storage.unit import subject_state
 from storage.wakeups import Wakeups
 
 log = structlog.get_logger(__name__)
@@ -102,6 +106,7 @@ class FixitService:
         try:
             await self._prepare_database()
             await self.make_integrations()
+            await self._listen_to_groups()
             systems = self._systems()
             self.sender = Sender(
                 self.database,
@@ -203,6 +208,18 @@ class FixitService:
             raise
         project = await self.database.read(lambda conn: self.flows.at(conn).project)
         self.groups.chats = {name: group.chat_id for name, group in project.groups.items() if group.chat_id is not None}
+
+    async def _listen_to_groups(self) -> None:
+        """The channel reads all managers' groups, under the ids they have now."""
+        for chat_id in self.groups.all():
+            known = await self.database.read(partial(subject_state, key=moved_key(chat_id)))
+            if known is not None:
+                self.groups.moved(chat_id, int(known["new"]))
+        for channel in self.channels().values():
+            heard: set[int] | None = getattr(channel, "groups", None)
+            if heard is not None:
+                heard |= self.groups.all()
+                self.groups.heard = heard
 
     async def make_integrations(self) -> None:
         settings = self.settings
@@ -366,9 +383,13 @@ class FixitService:
             if integration.start is not None and self.serves:
                 await integration.start()
             if integration.poll is not None and self.works:
-                self._polls.append(
-                    asyncio.create_task(self._guard(integration.name, integration.poll()), name=integration.name)
-                )
+                polling: Awaitable[None]
+                if self.database.dialect == "postgresql":
+                    # One process polls, however many there are: two would take each other's updates.
+                    polling = Lease(self.database.url, f"poll:{integration.name}").hold_while(integration.poll)
+                else:
+                    polling = integration.poll()
+                self._polls.append(asyncio.create_task(self._guard(integration.name, polling), name=integration.name))
 
     # ---------------------------------------------------------------------------------------------- between parts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ class Batch:
     after: list[Callable[[], None]] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
     has_events: bool = False
+    is_full: bool = False  # it took as many events as it may: more may be waiting
 
     def __bool__(self) -> bool:
         return bool(self.handled)
@@ -139,8 +141,8 @@ class Worker:
         """The transaction of `ride` is committed."""
         if batch is not None:
             self._after(batch)
-            if not batch:
-                self._wake.set()
+        if batch is None or batch.is_full or batch.has_events:
+            self._wake.set()
 
     def _work(
         self,
@@ -158,6 +160,10 @@ class Worker:
         batch = Batch()
         if not claimed:
             return batch
+        taken_of = Counter(event.key for event in claimed)
+        batch.is_full = len(taken_of) >= (keys or self._claim.keys) or max(taken_of.values()) >= (
+            per_key or self._claim.per_key
+        )
         flows = self._flows.at(conn)
         unit = UnitOfWork(conn, now_ms, self._ids)
         read: list[tuple[Claimed, Any]] = []

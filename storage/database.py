@@ -219,7 +219,8 @@ def _prepare_writer(connection: Any, _record: Any) -> None:
 
 
 def _begin_immediate(conn: Connection) -> None:
-    conn.exec_driver_sql("begin immediate")
+    raw: Any = conn.connection.driver_connection
+    raw.execute("begin immediate")  # what SQLAlchemy does around a statement costs more than this one itself
 
 
 def _prepare_reader(connection: Any, _record: Any) -> None:

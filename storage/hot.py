@@ -5,13 +5,17 @@ Through SQLAlchemy's expression layer a batch of turns costs several times as mu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Table, text
 
 Row = Sequence[Any]
+
+_NAMED = re.compile(r"(?<!:):([a-z_]+)")
 
 
 class Statement:
@@ -29,6 +33,12 @@ class Statement:
             postgres = postgres.replace(f"in :{name}[]", f"= any(cast(:{name} as {type_}[]))")
         self._sqlite = sqlite
         self._text = {"sqlite": text(sqlite), "postgresql": text(postgres)}
+        # For many rows: the driver looks named parameters up one by one, a tuple it takes as it is.
+        names = _NAMED.findall(sqlite)
+        self._by_place = _NAMED.sub("?", sqlite)
+        self._places: Callable[[Mapping[str, Any]], Any] = (
+            itemgetter(*names) if len(names) > 1 else lambda row: tuple(row[name] for name in names)
+        )
 
     def _raw(self, conn: Connection) -> Any:
         """The driver's own connection, where it can be called from here: SQLite's writer."""
@@ -46,7 +56,7 @@ class Statement:
             return
         raw = self._raw(conn)
         if raw is not None:
-            raw.executemany(self._sqlite, rows)
+            raw.executemany(self._by_place, map(self._places, rows))
         else:
             conn.execute(self._text[conn.dialect.name], rows)
 

@@ -97,7 +97,7 @@ _SETTLE_POSTGRES = text(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: making one would cost several times as much
 class NewEvent:
     """A row to come. Times in milliseconds."""
 
@@ -133,7 +133,7 @@ class NewEvent:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stored:
     """What the inbox says of one event that was brought to it."""
 
@@ -142,7 +142,7 @@ class Stored:
     is_conflict: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claimed:
     id: int
     source: str
@@ -154,7 +154,7 @@ class Claimed:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settled:
     id: int
     state: EventState

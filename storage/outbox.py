@@ -66,7 +66,7 @@ _FINISHED = (DeliveryState.DONE, DeliveryState.DEAD, DeliveryState.CANCELLED)
 _CHANGE = Statement("update deliveries set params = :params where id = :id")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, like the other rows of every turn: making one would cost several times as much
 class NewDelivery:
     """A row to come. Times in milliseconds."""
 
@@ -103,7 +103,7 @@ class NewDelivery:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Taken:
     """A row that this process is to send."""
 
@@ -122,7 +122,7 @@ class Taken:
     started_at: int | None = None  # when its last attempt began, where that matters
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ended:
     """What became of an attempt.
 

@@ -205,6 +205,7 @@ class UnitOfWork:
     _goals: list[dict[str, Any]] = field(default_factory=list)
     _wishes: dict[str, NewDelivery] = field(default_factory=dict)
     _unpark: set[int] = field(default_factory=set)
+    taken_along: set[int] = field(default_factory=set)  # events that an earlier one of this transaction settled
     questions_left: set[str] = field(default_factory=set)  # keys of people whose open question was answered
 
     def next_id(self) -> int:
@@ -380,11 +381,7 @@ class UnitOfWork:
         return self.conn.execute(select(issues.c.status).where(issues.c.id == issue_id)).scalar()
 
     def subject_state(self, key: str) -> Any | None:
-        query = select(subject_states.c.state).where(subject_states.c.key == key)
-        if self.conn.dialect.name == "postgresql":
-            query = query.with_for_update()
-        found = self.conn.execute(query).scalar()
-        return None if found is None else orjson.loads(found)
+        return subject_state(self.conn, key, locked=True)
 
     # ------------------------------------------------------------------------------------------------- changing
 
@@ -503,7 +500,7 @@ class UnitOfWork:
 
     def is_settled(self, event_id: int) -> bool:
         """An earlier event of this transaction took it along (pictures of one album)."""
-        return any(settled.id == event_id for settled in reversed(self.settled))
+        return event_id in self.taken_along
 
     @property
     def has_unparked(self) -> bool:
@@ -642,6 +639,15 @@ class UnitOfWork:
 DELIVERED_RANK = 3
 DONE_STATE = 4
 DEAD_STATE = 5
+
+
+def subject_state(conn: Connection, key: str, *, locked: bool = False) -> Any | None:
+    """What is remembered under a key; `locked` until the transaction ends (PostgreSQL)."""
+    query = select(subject_states.c.state).where(subject_states.c.key == key)
+    if locked and conn.dialect.name == "postgresql":
+        query = query.with_for_update()
+    found = conn.execute(query).scalar()
+    return None if found is None else orjson.loads(found)
 
 
 def finished_event(

@@ -18,6 +18,11 @@ class Groups:
     managers_chat_id: int | None
     chats: dict[str, int] = field(default_factory=dict)
     has_telegram: bool = False
+    heard: set[int] = field(default_factory=set)  # chats whose messages the channel reads; shared with it
+
+    def all(self) -> set[int]:
+        """Every managers' chat that is configured."""
+        return {*self.chats.values(), *([] if self.managers_chat_id is None else [self.managers_chat_id])}
 
     def chat_of(self, group: str) -> int | None:
         if not self.has_telegram:
@@ -29,6 +34,7 @@ class Groups:
         if self.managers_chat_id == old:
             self.managers_chat_id = new
         self.chats = {name: new if chat == old else chat for name, chat in self.chats.items()}
+        self.heard.add(new)
 
     def target(
         self, group: str, conversation: Conversation | None, params: Mapping[str, Any]

@@ -51,14 +51,24 @@ class Topics:
                 Order(order.key, "send_group", str(chat_id), params, order.attempt, order.created_at)
             )
         except Never as error:
-            if getattr(error, "reason", "") == "topic_gone" or "thread not found" in str(error).lower():
+            if error.code == "topic_gone":
                 await self._database.write(lambda conn: _save(conn, conversation_id, chat_id, None))
                 raise Later("the customer's topic was deleted; a new one is made", retry_after_s=1.0) from error
+            if error.code == "topic_closed" and thread_id != NO_TOPIC:
+                await self._reopen(order, chat_id, thread_id)
+                raise Later("the customer's topic was closed; it is open again", retry_after_s=1.0) from error
             raise
         if order.params.get("is_card"):
             card = int(done.result["message_id"])
             await self._database.write(lambda conn: _save_card(conn, conversation_id, card))
         return done
+
+    async def _reopen(self, order: Order, chat_id: int, thread_id: int) -> None:
+        params = {"chat_id": chat_id, "thread_id": thread_id}
+        key = f"{order.key}/reopen"
+        await self._actions["reopen_topic"].run(
+            Order(key, "reopen_topic", str(chat_id), params, order.attempt, order.created_at)
+        )
 
     async def _make(self, order: Order, conversation_id: int, chat_id: int) -> int:
         try:
@@ -74,7 +84,7 @@ class Topics:
             )
             thread_id = int(made.result["thread_id"])
         except Never as error:
-            if error.stops_system or error.unreachable:
+            if error.stops_system or error.unreachable or error.code != "not_a_forum":
                 raise
             log.warning("group_has_no_topics", reason=str(error))
             thread_id = NO_TOPIC

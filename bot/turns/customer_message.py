@@ -157,6 +157,7 @@ def _album(turn: Turn, fact: CustomerSaid) -> CustomerSaid:
         return fact
     turn.data["with_events"] = others
     turn.unit.settled += [Settled(id_, EventState.DONE, result="album") for id_ in others]
+    turn.unit.taken_along.update(others)
     said = [part.said for part in parts if isinstance(part.said, MessageReceived)]
     whole = replace(
         said[0],

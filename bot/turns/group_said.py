@@ -46,6 +46,12 @@ def moved(turn: Turn, fact: GroupMoved) -> None:
     groups = turn.service.groups
     turn.after.append(lambda: groups.moved(fact.old_chat_id, fact.new_chat_id))
     turn.unit.move_group(fact.old_chat_id, fact.new_chat_id)
+    turn.unit.save_subject_state(moved_key(fact.old_chat_id), {"new": fact.new_chat_id})
+
+
+def moved_key(chat_id: int) -> str:
+    """Under which it is remembered that a group has a new id: the settings still name the old one."""
+    return f"telegram:group:{chat_id}"
 
 
 def _conversation(turn: Turn, fact: GroupSaid) -> Conversation | None:

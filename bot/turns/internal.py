@@ -14,7 +14,7 @@ from bot.turns import converse
 from bot.turns.base import Turn
 from bot.turns.fact_of_business import site_form
 from dialogs.events import EffectFinished, TimerFired
-from integrations.base import BusinessFact, CannotRead, StoredEvent
+from integrations.base import BusinessFact, CannotRead, GroupMoved, StoredEvent
 from storage.clock import from_ms
 
 SOURCES = frozenset({"timer", "outbox", "site"})
@@ -43,7 +43,7 @@ class Undelivered:
     is_parked: bool
 
 
-def read(stored: StoredEvent) -> Sequence[TimerDue | EffectEnded | Undelivered | BusinessFact]:
+def read(stored: StoredEvent) -> Sequence[TimerDue | EffectEnded | Undelivered | BusinessFact | GroupMoved]:
     data = orjson.loads(stored.body)
     if stored.source == "site":
         return [site_form(stored, data)]
@@ -54,6 +54,8 @@ def read(stored: StoredEvent) -> Sequence[TimerDue | EffectEnded | Undelivered |
         return [EffectEnded(data["dialog_id"], data["contact_id"], _finished(id_, stored, data))]
     if stored.kind == "undelivered":
         return [Undelivered(data["conversation_id"], data["dialog_id"], data["reason"] or "", bool(data.get("parked")))]
+    if stored.kind == "group_moved":
+        return [GroupMoved(data["old"], data["new"])]
     raise CannotRead(f"no internal event {stored.kind}")
 
 
