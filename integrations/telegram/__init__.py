@@ -30,7 +30,10 @@ def make_telegram(
     `feed` makes the events of polling durable and returns after the commit. `fetch_file` gives the bytes of another
     channel's file, which the managers' group is to see. Raises ValueError with a sentence for settings that cannot be.
     """
-    # Not at the top: aiogram is loaded only where Telegram is configured.
+    # Not at the top: aiogram is loaded only where Telegram is configured, and then without what we do not use of it.
+    from integrations.telegram import lean_aiogram
+
+    lean_aiogram.load()
     from integrations.telegram.assembly import assemble
 
     return assemble(settings, now=now, log_call=log_call, feed=feed, fetch_file=fetch_file)
