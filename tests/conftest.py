@@ -44,8 +44,14 @@ class PostgresServer:
         data = self.folder / "data"
         if os.getuid() == 0:
             shutil.chown(self.folder, "nobody", "nogroup")
-        self._run(str(self.binaries / "initdb"), "-D", str(data), "-U", "fixit", "-A", "trust", "-E", "UTF8", "--locale=C")
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} -c max_connections=200"
+        as_fixit = ["-U", "fixit", "-A", "trust", "-E", "UTF8", "--locale=C"]
+        self._run(str(self.binaries / "initdb"), "-D", str(data), *as_fixit)
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": str(self.folder),
+            "max_connections": "200",
+        }
+        options = f"-p {self.port} " + " ".join(f"-c {name}={value}" for name, value in settings.items())
         self._run(
             str(self.binaries / "pg_ctl"), "-D", str(data), "-w", "-l", str(self.folder / "log"), "-o", options, "start"
         )
@@ -93,5 +99,3 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await opened.write(migrate.upgrade)
     yield opened
     await opened.close()
-
-

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -43,6 +44,9 @@ ARGUMENTS = (
 
 
 def is_installed() -> bool:
+    """Where a browser is required, one that is missing must fail, not skip."""
+    if os.environ.get("FIXIT_REQUIRE_BROWSER"):
+        return True
     return shutil.which(CHROMIUM) is not None and shutil.which(CHROMEDRIVER) is not None
 
 
@@ -102,8 +106,13 @@ class Browser:
         while True:
             found = await self.run(script, css, text)
             if found is not None:
-                await self._post(f"/element/{found[ELEMENT]}/click", {})
-                return
+                try:
+                    await self._post(f"/element/{found[ELEMENT]}/click", {})
+                except BrowserError as error:
+                    if "stale element" not in str(error):
+                        raise  # the page drew it anew between the look and the click: look again
+                else:
+                    return
             if time.monotonic() > deadline:
                 raise BrowserError(f"no {css} with “{text}”")
             await asyncio.sleep(0.05)
