@@ -115,12 +115,14 @@ def publish(
     timezone: str,
     now: int,
     note: str | None = None,
+    keeps_rollback: bool = False,
 ) -> list[Published]:
     """Check a folder and make live what changed in it, in the caller's transaction. Raises FlowsBroken."""
     loaded = load_folder(files, catalogue, timezone=timezone)
     if loaded.has_errors:
         raise FlowsBroken(loaded.findings)
     project = _text(files, loaded.project.file)
+    stored_flows.lock(conn)
     published = []
     for flow in loaded.flows.all_live():
         version, is_new = stored_flows.publish(
@@ -131,6 +133,7 @@ def publish(
             translations=_translations(files, flow),
             note=note,
             now=now,
+            keeps_rollback=keeps_rollback,
         )
         published.append(Published(flow.name, version, is_new))
     return published

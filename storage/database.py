@@ -79,7 +79,9 @@ class SqliteDatabase:
         Path(self._path).parent.mkdir(parents=True, exist_ok=True)
         self._loop = asyncio.get_running_loop()
         self._engine = sqlite_engine(self._path)
-        self._reader = create_async_engine(f"sqlite+aiosqlite:///{self._path}", pool_size=4, max_overflow=0)
+        self._reader = create_async_engine(
+            f"sqlite+aiosqlite:///{self._path}", pool_size=4, max_overflow=0, hide_parameters=True
+        )
         event.listen(self._reader.sync_engine, "connect", _prepare_reader)
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
@@ -203,7 +205,11 @@ def _plain(error: BaseException) -> str:
 
 def sqlite_engine(path: str) -> Engine:
     """A synchronous engine for the connection that writes."""
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 10, "check_same_thread": False})
+    engine = create_engine(
+        f"sqlite:///{path}",
+        connect_args={"timeout": 10, "check_same_thread": False},
+        hide_parameters=True,  # they are people's words and phones
+    )
     event.listen(engine, "connect", _prepare_writer)
     event.listen(engine, "begin", _begin_immediate)
     return engine
@@ -247,6 +253,7 @@ class PostgresDatabase:
             pool_size=self._pool_size,
             max_overflow=4,
             pool_pre_ping=False,
+            hide_parameters=True,  # they are people's words and phones
             pool_recycle=1800,
             connect_args={"timeout": 10, "command_timeout": 60, "server_settings": {"application_name": "fixit"}},
         )

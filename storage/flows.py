@@ -41,6 +41,12 @@ def get(conn: Connection, flow: str, version: int) -> StoredFlow | None:
     )
 
 
+def lock(conn: Connection) -> None:
+    """One publishing at a time: several processes may start together. SQLite has one writer anyway."""
+    if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql("select pg_advisory_xact_lock(20260101, 1)")
+
+
 def publish(
     conn: Connection,
     *,
@@ -50,14 +56,18 @@ def publish(
     translations: dict[str, str],
     note: str | None,
     now: int,
+    keeps_rollback: bool = False,
 ) -> tuple[int, bool]:
-    """Store a new version and make it live, unless the live one is the same. Returns (version, is_new)."""
-    live = conn.execute(select(flows.c.live_version).where(flows.c.name == flow)).scalar()
-    if live is not None:
-        same = get(conn, flow, live)
-        if same is not None and (same.text, same.project, same.translations) == (text, project, translations):
-            return live, False
+    """Store a new version and make it live, unless it is the newest one already. Returns (version, is_new).
+
+    `keeps_rollback`: an unchanged folder does not undo a rollback to an older version.
+    """
     newest = conn.execute(select(func.max(flow_versions.c.version)).where(flow_versions.c.flow == flow)).scalar() or 0
+    same = get(conn, flow, newest) if newest else None
+    if same is not None and (same.text, same.project, same.translations) == (text, project, translations):
+        if not keeps_rollback:
+            make_live(conn, flow, newest)
+        return newest, False
     version = newest + 1
     conn.execute(
         insert(flow_versions).values(
