@@ -29,7 +29,7 @@ metadata = MetaData(
     }
 )
 
-# SQLite numbers rows by itself only in a column of exactly INTEGER.
+# In SQLite only a column of exactly INTEGER is the row's own number: found without an index, and given by itself.
 RowId = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -129,7 +129,7 @@ conflicts = Table(
 contacts = Table(
     "contacts",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", RowId, primary_key=True, autoincrement=False),
     Column("name", String(200)),
     Column("username", String(100)),
     Column("lang", String(8)),
@@ -147,12 +147,13 @@ contact_addresses = Table(
     Column("contact_id", BigInteger, nullable=False, index=True),
     Column("created_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("channel", "address"),
+    sqlite_with_rowid=False,  # found by its key only
 )
 
 conversations = Table(
     "conversations",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", RowId, primary_key=True, autoincrement=False),
     Column("contact_id", BigInteger, nullable=False),
     Column("channel", String(20), nullable=False),
     Column("account", String(100), nullable=False),  # our number or bot
@@ -174,7 +175,7 @@ conversations = Table(
 dialogs = Table(
     "dialogs",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", RowId, primary_key=True, autoincrement=False),
     Column("conversation_id", BigInteger),  # null: no customer takes part
     Column("contact_id", BigInteger),
     Column("channel", String(20), nullable=False),
@@ -216,7 +217,7 @@ turns = Table(
 messages = Table(
     "messages",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", RowId, primary_key=True, autoincrement=False),
     Column("conversation_id", BigInteger, nullable=False),
     Column("dialog_id", BigInteger),
     Column("direction", String(3), nullable=False),  # in, out
@@ -326,7 +327,7 @@ links = Table(
 issues = Table(
     "issues",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),  # Okdesk's
+    Column("id", RowId, primary_key=True, autoincrement=False),  # Okdesk's
     Column("number", String(40), nullable=False),
     Column("title", Text),
     Column("status", String(40)),

@@ -55,7 +55,8 @@ def test_20_messages_are_sent_in_one_turn() -> None:
 def test_8_frames_lie_on_each_other() -> None:
     def flows(depth: int) -> Flows:
         texts = [
-            f"flow: f{number}\ncallable: true\nsteps:\n  - {{id: down, call: f{number + 1}}}\n  - {{id: over, end: ok}}\n"
+            f"flow: f{number}\ncallable: true\nsteps:\n"
+            f"  - {{id: down, call: f{number + 1}}}\n  - {{id: over, end: ok}}\n"
             for number in range(1, depth)
         ]
         last = f"flow: f{depth}\ncallable: true\n{DEFAULTS}steps:\n  - {{id: ask_it, ask: '?', expect: text}}\n"

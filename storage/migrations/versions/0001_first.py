@@ -50,11 +50,12 @@ def upgrade() -> None:
         sa.Column("contact_id", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("channel", "address", name=op.f("pk_contact_addresses")),
+        sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_contact_addresses_contact_id"), "contact_addresses", ["contact_id"], unique=False)
     op.create_table(
         "contacts",
-        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("name", sa.String(length=200), nullable=True),
         sa.Column("username", sa.String(length=100), nullable=True),
         sa.Column("lang", sa.String(length=8), nullable=True),
@@ -67,7 +68,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_contacts_phone"), "contacts", ["phone"], unique=False)
     op.create_table(
         "conversations",
-        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("contact_id", sa.BigInteger(), nullable=False),
         sa.Column("channel", sa.String(length=20), nullable=False),
         sa.Column("account", sa.String(length=100), nullable=False),
@@ -158,7 +159,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "dialogs",
-        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("conversation_id", sa.BigInteger(), nullable=True),
         sa.Column("contact_id", sa.BigInteger(), nullable=True),
         sa.Column("channel", sa.String(length=20), nullable=False),
@@ -280,7 +281,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "issues",
-        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("number", sa.String(length=40), nullable=False),
         sa.Column("title", sa.Text(), nullable=True),
         sa.Column("status", sa.String(length=40), nullable=True),
@@ -298,7 +299,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_links_dialog_id"), "links", ["dialog_id"], unique=False)
     op.create_table(
         "messages",
-        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("conversation_id", sa.BigInteger(), nullable=False),
         sa.Column("dialog_id", sa.BigInteger(), nullable=True),
         sa.Column("direction", sa.String(length=3), nullable=False),
