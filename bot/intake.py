@@ -87,7 +87,9 @@ class Intake:
         self._pending: list[_Pending] = []
         self._bytes = 0
         self._count = 0
-        self._flusher: asyncio.Task[None] | None = None
+        # PostgreSQL commits beside one another; SQLite's one writer joins whatever waits for it.
+        self._most_flushers = 2 if database.dialect == "postgresql" else 1
+        self._flushers: set[asyncio.Task[Any]] = set()
 
     async def put(
         self,
@@ -110,8 +112,9 @@ class Intake:
         self._pending.append(pending)
         self._bytes += pending.size
         self._count += len(new)
-        if self._flusher is None:
-            self._flusher = asyncio.create_task(self._flush(), name="intake")
+        # Whoever is not the first in the list is taken along by the flusher that the first one called.
+        if not self._flushers or (len(self._pending) == 1 and len(self._flushers) < self._most_flushers):
+            self._flushers.add(asyncio.create_task(self._flush(), name="intake"))
         try:
             return await pending.future  # what was brought is stored even if this caller is cancelled
         except DatabaseAway as error:
@@ -122,10 +125,12 @@ class Intake:
             while self._pending:
                 taken, self._pending = self._pending, []
                 await self._store(taken)
-                self._bytes -= sum(p.size for p in taken)
-                self._count -= sum(len(p.events) for p in taken)
+                self._bytes -= sum([p.size for p in taken])
+                self._count -= sum([len(p.events) for p in taken])
         finally:
-            self._flusher = None
+            this = asyncio.current_task()
+            assert this is not None
+            self._flushers.discard(this)
 
     async def _store(self, taken: list[_Pending]) -> None:
         try:
@@ -172,8 +177,8 @@ class Intake:
 
     async def drain(self) -> None:
         """Wait until everything that was brought is stored."""
-        while self._flusher is not None:
-            await asyncio.wait([self._flusher])
+        while self._flushers:
+            await asyncio.wait(self._flushers)
 
 
 def _insert(conn: Connection, taken: list[_Pending], same: inbox.Same | None) -> list[list[Stored]]:
@@ -214,8 +219,13 @@ def _ended(conn: Connection, ids: Sequence[int]) -> dict[int, str | None]:
     return {row.id: row.result for row in conn.execute(query)}
 
 
+_NEW = Outcome("new")
+
+
 def outcomes(stored: Sequence[Stored], results: Sequence[str | None]) -> list[Outcome]:
     return [
-        Outcome("conflict" if s.is_conflict else "new" if s.is_new else "duplicate", result)
+        _NEW
+        if s.is_new and result is None
+        else Outcome("conflict" if s.is_conflict else "new" if s.is_new else "duplicate", result)
         for s, result in zip(stored, results, strict=True)
     ]

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, delete, select, update
 
 from bot.calls import Calls
 from bot.clock import Clock
@@ -337,7 +337,8 @@ class Sender:
                     _End(Ended(row, DeliveryState.UNKNOWN, until, "waits for a status of the channel", "unknown"))
                 )
             else:
-                self._finish(self._give_up_or_repeat(action, row))
+                external = None if row.message_id is None else await self._told_by_status(row.message_id)
+                self._finish(self._give_up_or_repeat(action, row) if external is None else _reported(row, external))
             return
         order = Order(row.key, row.action, row.recipient, row.params, row.attempt, from_ms(row.created_at))
         try:
@@ -362,6 +363,11 @@ class Sender:
             self._finish(self._done(system, row, done))
         else:
             self._finish(_End(Ended(row, DeliveryState.WAITING, now, "the answer was lost; it had not been done")))
+
+    async def _told_by_status(self, message_id: int) -> str | None:
+        """The channel's id of a message that a status named while the row still counted as being sent."""
+        query = select(messages.c.external_id).where(messages.c.id == message_id)
+        return await self._database.read(lambda conn: conn.execute(query).scalar())
 
     def _give_up_or_repeat(self, action: Action, row: Taken) -> _End:
         now = to_ms(self._clock.now())
@@ -444,6 +450,12 @@ class Sender:
                 await asyncio.wait(late, timeout=2.0)
         while self._flusher is not None:
             await asyncio.wait([self._flusher])
+
+
+def _reported(row: Taken, external_id: str) -> _End:
+    log.info("delivery_settled", system=row.system, action=row.action, delivery_id=row.id, was_done=True)
+    why = "the answer was lost; a status of the channel settled it"
+    return _End(Ended(row, DeliveryState.DONE, row.created_at, why, external_id=external_id))
 
 
 def _apply_early(conn: Connection, external_ids: list[str]) -> None:

@@ -196,6 +196,7 @@ class FixitService:
                 timezone=self.settings.timezone,
                 now=to_ms(self.clock.now()),
                 note="published at start",
+                keeps_rollback=True,
             )
 
         try:

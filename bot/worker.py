@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
+from collections import Counter as Tally
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from prometheus_client import Counter
 from sqlalchemy import Connection
 
 from bot.clock import Clock
@@ -75,6 +76,7 @@ class Worker:
         self._ids = Ids()
         self._wake = asyncio.Event()
         self._stopping = False
+        self._counters: dict[tuple[str, EventState], Counter] = {}
         self._one_by_one = 0  # so many cycles take a single event, to find the one that fails
 
     def wake(self) -> None:
@@ -160,7 +162,7 @@ class Worker:
         batch = Batch()
         if not claimed:
             return batch
-        taken_of = Counter(event.key for event in claimed)
+        taken_of = Tally(event.key for event in claimed)
         batch.is_full = len(taken_of) >= (keys or self._claim.keys) or max(taken_of.values()) >= (
             per_key or self._claim.per_key
         )
@@ -222,12 +224,18 @@ class Worker:
     def _after(self, batch: Batch) -> None:
         now_ms = to_ms(self._clock.now())
         for event, state in batch.handled:
-            self._metrics.handled.labels(event.source, state.name.lower()).inc()
+            self._count(event.source, state).inc()
             self._metrics.turn_seconds.observe(max(now_ms - event.received_at, 0) / 1000)
         if self._sender is not None:
             self._sender.launch(batch.taken)
         for job in batch.after:
             job()
+
+    def _count(self, source: str, state: EventState) -> Counter:
+        known = self._counters.get((source, state))
+        if known is None:
+            known = self._counters[source, state] = self._metrics.handled.labels(source, state.name.lower())
+        return known
 
     async def _failed(self, current: list[Claimed], error: Exception) -> None:
         """The single event of this transaction could not be handled: later, and after some attempts never."""

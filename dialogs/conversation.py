@@ -11,6 +11,7 @@ from dialogs.dialog import Dialog, new_dialog
 from dialogs.effects import Link, SendMessage, StartDialog
 from dialogs.engine import Step, advance, ask_again, cancel, fail, park
 from dialogs.engine_limits import EventNotAccepted
+from dialogs.engine_turn import language_of
 from dialogs.events import BusinessEvent, ButtonPressed, DialogStarted, Event, MessageReceived
 from dialogs.flow import Flow
 from dialogs.flows_set import FlowMissing, Flows
@@ -82,7 +83,7 @@ def handle(
     work = _Work(flows, conversation, event, new_id, tuple(subjects))
     if flows.is_moving:
         conversation = work.move_all()
-    had_question = work.has_open_question()
+    before = tuple(work.dialogs.values())
     routes: tuple[Route, ...]
     if dialog_id is None and isinstance(event, MessageReceived | ButtonPressed):
         routes = (_route_message(flows, conversation, event),)
@@ -104,7 +105,7 @@ def handle(
         work.follow(route)
     work.settle_questions()
     outcome = work.outcome()
-    if had_question and not work.has_open_question():
+    if not work.has_open_question() and any(has_open_question(flows, dialog) for dialog in before):
         return replace(outcome, question_left=True)
     return outcome
 
@@ -226,7 +227,7 @@ class _Work:
             self._steps[-1] = replace(step, effects=(*links, *step.effects))
 
     def _say(self, name: str) -> None:
-        lang = self._contact.get("language") or self._conversation.lang
+        lang = language_of(self._contact, self._conversation.lang)
         self._messages.append(SendMessage(self._flows.project.sentence(name, lang)))
 
     def _fresh(self, dialog: Dialog) -> Dialog:
@@ -275,6 +276,8 @@ class _Work:
 
     def settle_questions(self) -> None:
         """Park all questions but the newest one; when none is open, ask the last parked one again."""
+        if len(self.dialogs) < 2 and not any(dialog.parked for dialog in self.dialogs.values()):
+            return
         for channel in {step.dialog.channel for step in self._steps if step.dialog.contact_id is not None}:
             group = [
                 dialog

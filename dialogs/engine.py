@@ -14,7 +14,7 @@ from dialogs.engine_limits import IDLE_HANDOFF, EngineError, EngineLimit, EventN
 from dialogs.engine_people import on_manager
 from dialogs.engine_question import show
 from dialogs.engine_timers import on_timer
-from dialogs.engine_turn import IDLE, STEP_TIMERS, Trace, Turn
+from dialogs.engine_turn import IDLE, STEP_TIMERS, Trace, Turn, language_of
 from dialogs.engine_waits import on_business_event, on_effect, take_held
 from dialogs.engine_walk import begin
 from dialogs.events import (
@@ -102,7 +102,7 @@ def fail(dialog: Dialog, event: Event, *, texts: Mapping[str, str] | None = None
     """
     apology: tuple[Effect, ...] = ()
     if dialog.contact_id is not None:
-        apology = (SendMessage(sentence("failed", dialog.lang, texts or {})),)
+        apology = (SendMessage(sentence("failed", language_of(dialog.contact, dialog.lang), texts or {})),)
     return _give_away(dialog, event.at, apology, OpenHandoff(MANAGERS, MANAGERS, True, "failed"), "failed")
 
 
@@ -147,6 +147,8 @@ def ask_again(flows: Flows, dialog: Dialog, event: Event) -> Step:
     """Ask the question of a parked dialog again: the other dialog's question has been left by `event`."""
     turn = Turn(flows, dialog, event)
     turn.parked = False
+    if isinstance(event, MessageReceived | ButtonPressed):
+        turn.last_message_at = event.at
     turn.decided.append("asked_again")
     place = turn.top
     if isinstance(place.step, Ask):

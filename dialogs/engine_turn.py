@@ -156,8 +156,7 @@ class Turn:
         self._has_new_values = False
         self._today: str | None = None
         self._payload_start: str | None = None
-        language = dialog.contact.get("language")
-        self.lang: str = language if isinstance(language, str) and len(language) == 2 else dialog.lang
+        self.lang = language_of(dialog.contact, dialog.lang)
         self.places: list[Place] = []
         for level, frame in enumerate(dialog.frames):
             self._put(Place(frame, flows.program(frame.flow, frame.version), level))
@@ -317,16 +316,24 @@ class Turn:
         return dialog, tuple(self.effects), Trace(self._from, self.top.name, tuple(self.decided))
 
     def _check_size(self) -> None:
-        size = sum(_size(place.variables) for place in self.places) + _size(self.contact)
+        size = sum([_size(place.variables) for place in self.places]) + _size(self.contact)
         if size > MAX_VARIABLES_BYTES:
             raise EngineLimit(f"more than {MAX_VARIABLES_BYTES} bytes of variables")
+
+
+def language_of(contact: Mapping[str, Any], otherwise: str) -> str:
+    """The contact variable `language` if it is one, else the channel's word."""
+    language = contact.get("language")
+    return language if isinstance(language, str) and len(language) == 2 else otherwise
 
 
 def _size(value: object) -> int:
     """About the bytes of `value` in JSON, without making it."""
     if isinstance(value, str):
         return 2 + len(value) if value.isascii() else 2 + 2 * len(value)
-    if isinstance(value, Mapping):
+    if value is None or isinstance(value, int):
+        return 8
+    if isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101 - asking an abstract class is slow
         return sum([4 + len(str(name)) + _size(inner) for name, inner in value.items()])
     if isinstance(value, list | tuple):
         return sum([1 + _size(inner) for inner in value])

@@ -65,6 +65,8 @@ class OldButtonEnded:
     """A button of a dialog of this contact that is over."""
 
 
+_TALKING = (Ask, Do, Call, Handoff)  # made once: a union in the call would be made for every question
+
 Route = ToDialog | StartFlow | AskAgain | Hold | Nobody | Ignored | OldButtonEnded
 
 
@@ -77,7 +79,7 @@ def has_open_question(flows: Flows, dialog: Dialog) -> bool:
         return True
     if dialog.status == "closed" or dialog.parked or dialog.contact_id is None:
         return False
-    return isinstance(_step_on_top(flows, dialog), Ask | Do | Call | Handoff)
+    return isinstance(_step_on_top(flows, dialog), _TALKING)
 
 
 def is_asking(flows: Flows, dialog: Dialog) -> bool:
@@ -85,7 +87,8 @@ def is_asking(flows: Flows, dialog: Dialog) -> bool:
 
 
 def _step_on_top(flows: Flows, dialog: Dialog) -> object:
-    return flows.get(dialog.top.flow, dialog.top.version).steps.get(dialog.top.step)
+    top = dialog.frames[-1]
+    return flows.program(top.flow, top.version).flow.steps.get(top.step)
 
 
 # ------------------------------------------------------------------------------------------------------------ messages

@@ -30,7 +30,6 @@ from storage.tables import (
     messages,
     payments,
     subject_states,
-    timers,
     turns,
 )
 
@@ -166,7 +165,12 @@ _INSERT_MESSAGE = insert_into(
     "external_id",
     "at",
 )
-_INSERT_TIMER = insert_into(timers, "dialog_id", "name", "turn", "due_at", "event_key")
+_SET_TIMER = Statement(
+    "insert into timers (dialog_id, name, turn, due_at, event_key)"
+    " values (:dialog_id, :name, :turn, :due_at, :event_key)"
+    " on conflict (dialog_id, name) do update set"
+    " turn = excluded.turn, due_at = excluded.due_at, event_key = excluded.event_key"
+)
 _INSERT_GOAL = insert_into(goals, "flow", "version", "goal", "dialog_id", "at")
 _INSERT_LINK = insert_into(links, "subject", "dialog_id", "created_at")
 _UPDATE_CONTACT = update_of(contacts, *_CONTACT_COLUMNS[1:-1])
@@ -591,8 +595,9 @@ class UnitOfWork:
     def _flush_timers(self) -> None:
         conn = self.conn
         _DELETE_TIMERS.many(conn, [{"dialog_id": dialog_id} for dialog_id in self._ended])
-        _DELETE_TIMER.many(conn, [{"dialog_id": dialog_id, "name": name} for dialog_id, name in self._timers])
-        _INSERT_TIMER.many(conn, [row for row in self._timers.values() if row is not None])
+        cancelled = [key for key, row in self._timers.items() if row is None]
+        _DELETE_TIMER.many(conn, [{"dialog_id": dialog_id, "name": name} for dialog_id, name in cancelled])
+        _SET_TIMER.many(conn, [row for row in self._timers.values() if row is not None])
 
     def _flush_links(self) -> None:
         wanted = list(self._links)

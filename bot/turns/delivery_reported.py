@@ -38,13 +38,18 @@ def _adopt(turn: Turn, fact: DeliveryReported) -> None:
     """The status carries our key: the send whose answer was lost did happen."""
     conn = turn.unit.conn
     row = conn.execute(
-        select(deliveries.c.id, deliveries.c.state, deliveries.c.message_id, deliveries.c.external_id).where(
-            deliveries.c.key == fact.key
-        )
+        select(
+            deliveries.c.id,
+            deliveries.c.state,
+            deliveries.c.code,
+            deliveries.c.message_id,
+            deliveries.c.external_id,
+        ).where(deliveries.c.key == fact.key)
     ).first()
     if row is None or row.external_id is not None:
         return
-    if row.state in (DeliveryState.UNKNOWN, DeliveryState.WAITING):
+    was_given_up = row.state == DeliveryState.DEAD and row.code == "unknown"  # too early, as it turns out
+    if was_given_up or row.state in (DeliveryState.UNKNOWN, DeliveryState.WAITING):
         conn.execute(
             update(deliveries)
             .where(deliveries.c.id == row.id)

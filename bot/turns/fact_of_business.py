@@ -43,35 +43,45 @@ def site_form(stored: StoredEvent, data: Mapping[str, Any]) -> BusinessFact:
 
 
 def handle(turn: Turn, fact: BusinessFact) -> None:
-    """An event that needs no past of its own."""
-    if fact.once is not None:
-        if turn.unit.subject_state(fact.once) is not None:
-            turn.ignored = "told before, or said by ourselves"
-            return
-        turn.unit.save_subject_state(fact.once, {"event_id": turn.event.id})
-    told = _comment_once(turn, fact)
+    """An event that needs no past of its own.
+
+    What is remembered of it is written last: Held ends the turn before, and the event must be news when it is looked
+    at again.
+    """
+    if fact.once is not None and turn.unit.subject_state(fact.once) is not None:
+        turn.ignored = "told before, or said by ourselves"
+        return
+    marks = [] if fact.once is None else [fact.once]
+    told: BusinessFact | None = fact
+    comment = _comment_key(turn, fact.event)
+    if comment is not None and turn.unit.subject_state(comment) is not None:
+        told = _without_comment(fact)
+    elif comment is not None:
+        marks.append(comment)
     if told is None:
         turn.ignored = "the comment was told before"
-        return
-    fact = told
-    if not _is_news(turn, fact.event):
+    elif not _is_news(turn, told.event):
         turn.ignored = "the status is already known"
-        return
-    sure = [subject for subject in fact.subjects if not _is_weak(subject)]
-    weak = [subject for subject in fact.subjects if _is_weak(subject)]
-    tell(turn, fact, sure, weak)
+    else:
+        sure = [subject for subject in told.subjects if not _is_weak(subject)]
+        weak = [subject for subject in told.subjects if _is_weak(subject)]
+        tell(turn, told, sure, weak)
+    for mark in marks:
+        turn.unit.save_subject_state(mark, {"event_id": turn.event.id})
+    _remember_issue(turn, fact.event)
 
 
-def _comment_once(turn: Turn, fact: BusinessFact) -> BusinessFact | None:
+def _comment_key(turn: Turn, event: BusinessEvent) -> str | None:
     """The same comment may come by itself and with a change of status; it is told with what comes first."""
-    event = fact.event
     comment_id = event.fields.get("comment_id")
     if comment_id is None or event.kind not in ("okdesk.comment_added", "okdesk.status_changed"):
-        return fact
-    key = f"comment:{turn.event.source}:{comment_id}"
-    if turn.unit.subject_state(key) is None:
-        turn.unit.save_subject_state(key, {"event_id": turn.event.id})
-        return fact
+        return None
+    return f"comment:{turn.event.source}:{comment_id}"
+
+
+def _without_comment(fact: BusinessFact) -> BusinessFact | None:
+    """None: nothing is left to tell."""
+    event = fact.event
     if event.kind == "okdesk.comment_added":
         return None
     return replace(fact, event=replace(event, fields={**event.fields, "comment": None, "comment_id": None}))
@@ -82,6 +92,10 @@ def handle_planned(turn: Turn, planned: Planned) -> None:
     states = {key: unit.subject_state(key) for key in planned.plan.state_keys}
     decided = planned.plan.decide({key: state for key, state in states.items() if state is not None}, turn.now)
     turn.result = decided.result
+    for fact in decided.facts:
+        if isinstance(fact, BusinessFact):
+            tell(turn, fact, decided.subjects, decided.weak_subjects)
+    # After the telling: an event that is Held must be news when it is looked at again.
     for key, state in decided.states.items():
         if state != states.get(key):
             unit.save_subject_state(key, state)
@@ -90,8 +104,6 @@ def handle_planned(turn: Turn, planned: Planned) -> None:
             handoff.alert(turn, word("notice", handoff.LANG, text=fact.text))
         elif isinstance(fact, Nothing):
             turn.ignored = fact.reason
-        elif isinstance(fact, BusinessFact):
-            tell(turn, fact, decided.subjects, decided.weak_subjects)
     is_told = any(isinstance(fact, BusinessFact) for fact in decided.facts)
     # Nobody is told; but a caller wants to know whether it could be placed at all.
     if (
@@ -171,24 +183,24 @@ def _with_issue(turn: Turn, event: BusinessEvent, row: DialogRow) -> BusinessEve
 
 def _is_news(turn: Turn, event: BusinessEvent) -> bool:
     """A status that we know already, from our own call or an earlier event, is told to nobody."""
-    fields = event.fields
-    if event.kind not in ("okdesk.status_changed", "okdesk.issue_created"):
+    issue_id = event.fields.get("issue_id")
+    if event.kind != "okdesk.status_changed" or not isinstance(issue_id, int):
         return True
-    issue_id = fields.get("issue_id")
-    if not isinstance(issue_id, int):
-        return True
-    status = fields.get("status")
     before = turn.unit.issue_status(issue_id)
-    turn.unit.save_issue(
-        issue_id,
-        number=fields.get("number"),
-        title=fields.get("title"),
-        status=status,
-        status_name=fields.get("status_name"),
-    )
-    if event.kind == "okdesk.issue_created":
-        return True
-    return before is None or before != status or bool(fields.get("comment"))
+    return before is None or before != event.fields.get("status") or bool(event.fields.get("comment"))
+
+
+def _remember_issue(turn: Turn, event: BusinessEvent) -> None:
+    fields = event.fields
+    issue_id = fields.get("issue_id")
+    if event.kind in ("okdesk.status_changed", "okdesk.issue_created") and isinstance(issue_id, int):
+        turn.unit.save_issue(
+            issue_id,
+            number=fields.get("number"),
+            title=fields.get("title"),
+            status=fields.get("status"),
+            status_name=fields.get("status_name"),
+        )
 
 
 def _remember(turn: Turn, event: BusinessEvent, subjects: Sequence[str], found: Found) -> None:

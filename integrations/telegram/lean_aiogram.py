@@ -7,7 +7,8 @@ start-up. We make some twenty of its methods and parse none of its types, so onl
 from __future__ import annotations
 
 import sys
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import Any, cast, get_args
 
 import pydantic
 
@@ -39,7 +40,10 @@ METHODS = (
 
 
 def load() -> None:
-    """Import aiogram and build METHODS. Does nothing where somebody has imported all of it already."""
+    """Import aiogram and build METHODS, with the types of their fields.
+
+    Does nothing where somebody has imported all of it already.
+    """
     if "aiogram" in sys.modules:
         return
     build = pydantic.BaseModel.__dict__["model_rebuild"]
@@ -51,9 +55,24 @@ def load() -> None:
     finally:
         pydantic.BaseModel.model_rebuild = build  # type: ignore[method-assign]
     names: dict[str, Any] = {**vars(aiogram.types), "Default": Default}
-    for name in METHODS:
-        method = cast(type[pydantic.BaseModel], getattr(aiogram.methods, name))
-        method.model_rebuild(_types_namespace=names)
+    waiting = [cast(type[pydantic.BaseModel], getattr(aiogram.methods, name)) for name in METHODS]
+    waiting.append(aiogram.types.ResponseParameters)  # of every refusal
+    built: set[type[pydantic.BaseModel]] = set()
+    while waiting:
+        model = waiting.pop()
+        if model not in built:
+            built.add(model)
+            model.model_rebuild(_types_namespace=names)
+            for field in model.model_fields.values():
+                waiting += _models_in(field.annotation)
+
+
+def _models_in(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:
+    """Models that a value of this type may be or hold: each is turned into JSON by itself."""
+    if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
 
 
 def _put_off(_model: type[pydantic.BaseModel], /, **_: Any) -> None:

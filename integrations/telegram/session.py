@@ -22,6 +22,11 @@ RETRY_AFTER_UNNAMED_S = 5  # a 429 that does not say how long: a proxy's, not Te
 SECRET_FIELDS = frozenset({"secret_token", "certificate"})
 
 
+class _Refused(TelegramMethod[bool]):
+    __returning__ = bool
+    __api_method__ = "refused"
+
+
 class RecordedSession(AiohttpSession):
     """`bot(method)` through this session gives the result as parsed JSON, not as the library's model.
 
@@ -90,7 +95,9 @@ class RecordedSession(AiohttpSession):
         if status_code == 429 and not parameters:
             parameters["retry_after"] = RETRY_AFTER_UNNAMED_S
         refusal = {"ok": False, "description": str(answer.get("description") or ""), "parameters": parameters}
-        return super().check_response(bot, method, status_code, orjson.dumps(refusal).decode())
+        # in the name of a method without a model of its own: the library would build that of the real one's result
+        unnamed: Any = _Refused()
+        return super().check_response(bot, unnamed, status_code, orjson.dumps(refusal).decode())
 
     def _record(self, method: TelegramMethod[Any], status: int | None, content: bytes, duration_ms: float) -> None:
         fields = {name: _shown(name, value) for name, value in method if value is not None}

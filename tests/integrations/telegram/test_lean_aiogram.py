@@ -27,7 +27,25 @@ sent = api.SendMessage(
     chat_id=1, text="x", reply_parameters={"message_id": 2},
     reply_markup={"inline_keyboard": [[{"text": "a", "callback_data": "b"}]]},
 )
+assert sent.reply_markup.model_dump(exclude_none=True)["inline_keyboard"][0][0]["text"] == "a"
+assert sent.reply_parameters.model_dump(exclude_unset=True) == {"message_id": 2}
+keyboard = api.SendMessage(chat_id=1, text="x", reply_markup={"keyboard": [[{"text": "a", "request_contact": True}]]})
+assert keyboard.reply_markup.model_dump(exclude_none=True)["keyboard"][0][0]["request_contact"] is True
 assert sent.reply_markup.inline_keyboard[0][0].callback_data == "b"
+from aiogram import Bot
+from aiogram.exceptions import TelegramBadRequest, TelegramRetryAfter
+from integrations.telegram.session import RecordedSession
+session = RecordedSession(api_url="http://127.0.0.1:9", timeout_s=1, log_call=lambda *a: None)
+bot = Bot("123456:AAEabcdefghijklmnopqrstuvwxyz012345", session=session)
+for content, refusal in (
+    ('{"ok":false,"error_code":400,"description":"Bad Request: TOPIC_DELETED"}', TelegramBadRequest),
+    ('{"ok":false,"error_code":429,"description":"x","parameters":{"retry_after":3}}', TelegramRetryAfter),
+):
+    try:
+        session.check_response(bot, sent, 400, content)
+    except refusal:
+        continue
+    raise AssertionError(refusal)
 print("lean")
 """
 

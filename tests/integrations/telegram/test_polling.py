@@ -20,7 +20,7 @@ def client_of(stage: Any, token: str = "7000000001:AAtesttesttesttesttesttesttes
 
 async def seen(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 (there is no event to wait for: a request is on its way)
+        while not condition():
             await asyncio.sleep(0)
 
 

@@ -78,7 +78,7 @@ async def hooked(clock: Any, serving: Any, **settings: Any) -> AsyncIterator[tup
 
 async def seen(what: Callable[[], object]) -> None:
     async with asyncio.timeout(5):
-        while not what():  # noqa: ASYNC110 (there is no event to wait for: a request is on its way)
+        while not what():
             await asyncio.sleep(0.001)
 
 
