@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 
 
 def settle_memory() -> None:
@@ -15,5 +14,3 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-    # The writer thread and the event loop hand the interpreter to each other for every statement.
-    sys.setswitchinterval(0.001)

@@ -14,7 +14,7 @@ from tests.stage import settings_from
 def test_without_any_variable_everything_is_off_and_the_database_is_a_file() -> None:
     settings = settings_from({})
     assert settings.database_url.get_secret_value() == "sqlite+aiosqlite:///var/fixit.db"
-    assert (settings.host, settings.port, settings.timezone) == ("0.0.0.0", 8000, "Europe/Moscow")
+    assert (settings.port, settings.timezone, settings.telegram_mode) == (8000, "Europe/Moscow", "polling")
     assert settings.secrets() == ()
 
 
