@@ -128,6 +128,4 @@ class DialogStarted:
     occasion: BusinessEvent | MessageReceived | None = None  # what began it, if something did
 
 
-Event = (
-    MessageReceived | ButtonPressed | BusinessEvent | EffectFinished | TimerFired | ManagerActed | DialogStarted
-)
+Event = MessageReceived | ButtonPressed | BusinessEvent | EffectFinished | TimerFired | ManagerActed | DialogStarted

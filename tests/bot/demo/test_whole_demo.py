@@ -52,7 +52,7 @@ class Visitor:
 
 async def until(check: Callable[[], Any]) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        while not await check():  # noqa: ASYNC110 - the other side is another process
+        while not await check():
             await asyncio.sleep(0.1)
 
 

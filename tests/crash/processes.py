@@ -1,0 +1,66 @@
+"""Our service as child processes that are killed in the middle of their work and come back at once."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+READY_IN_S = 40.0
+
+
+@dataclass
+class Child:
+    """One process of ours: `serve`, or `work`."""
+
+    command: str
+    folder: Path
+    environment: dict[str, str]
+    port: int | None = None  # asked for /health, if it has one
+    kills: int = 0
+    _process: asyncio.subprocess.Process | None = None
+    _log: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._log = self.folder / "service.log"
+
+    async def start(self) -> None:
+        """Returns when it answers, or at once if it has no address."""
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "bot", self.command, cwd=self.folder, env=self.environment, stdout=log, stderr=log
+            )
+        if self.port is not None:
+            await self._answers(self.port)
+
+    async def _answers(self, port: int) -> None:
+        assert self._process is not None
+        async with aiohttp.ClientSession() as http:
+            async with asyncio.timeout(READY_IN_S):
+                while True:
+                    assert self._process.returncode is None, self._log.read_text()[-3000:]
+                    with suppress(aiohttp.ClientError, TimeoutError):
+                        limit = aiohttp.ClientTimeout(total=1)
+                        async with http.get(f"http://127.0.0.1:{port}/health", timeout=limit):
+                            return
+                    await asyncio.sleep(0.05)
+
+    async def kill(self) -> None:
+        """kill -9."""
+        assert self._process is not None
+        assert self._process.returncode is None, self._log.read_text()[-3000:]
+        self._process.kill()
+        await self._process.wait()
+        self.kills += 1
+
+    async def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.terminate()
+        async with asyncio.timeout(40):
+            return await self._process.wait()
