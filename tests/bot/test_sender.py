@@ -120,6 +120,11 @@ class Post:
         return await self.database.read(lambda conn: conn.execute(query, {"id": message_id}).one())
 
 
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender_module, "POLL_S", 0.02)
+
+
 @asynccontextmanager
 async def posting(database: Database, wire: Wire, **system: Any) -> AsyncIterator[Post]:
     actions = {
