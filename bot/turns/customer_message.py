@@ -20,6 +20,7 @@ from storage.unit import Contact, Conversation
 
 ALBUM_WAIT = timedelta(seconds=1.5)
 ALBUM_PARTS = 12
+LATE = timedelta(minutes=1)
 ALERT_EVERY_MS = 3_600_000
 
 
@@ -42,12 +43,21 @@ def handle(turn: Turn, fact: CustomerSaid) -> None:
         files=[asdict(file) for file in said.files] if isinstance(said, MessageReceived) else None,
         external_id=said.message_id,
     )
-    heard_by = converse.hear(turn, contact, conversation, said)
+    heard_by = converse.hear(turn, contact, conversation, _as_heard(turn, said))
     turn.dialog_id = heard_by.dialog_id or _open_dialog(turn, contact, conversation)
     turn.unit.put_message_into(message_id, turn.dialog_id)
     if heard_by.nobody:
         _tell_nobody_took_it(turn, contact, conversation, said)
     _mark_read(turn, fact)
+
+
+def _as_heard(turn: Turn, said: MessageReceived | ButtonPressed) -> MessageReceived | ButtonPressed:
+    """A message that waited for us: the silence after the answer is counted from now, not from when it was written.
+
+    Otherwise the reminders of hours would follow the question at once. The 24-hour window keeps the message's own
+    time: `heard` has stored it.
+    """
+    return replace(said, at=turn.now) if turn.now - said.at > LATE else said
 
 
 def _open_dialog(turn: Turn, contact: Contact, conversation: Conversation) -> int | None:

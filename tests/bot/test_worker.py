@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,21 @@ async def test_messages_of_one_person_are_answered_in_their_order_and_each_in_a_
     turns = await service.rows("select turn, event_id from turns order by id")
     assert [turn.turn for turn in turns] == [1, 2, 3, 4, 5]
     assert [turn.event_id for turn in turns] == sorted(turn.event_id for turn in turns)
+
+
+async def test_after_an_outage_silence_is_counted_from_the_answer_and_not_from_the_message(service: Alone) -> None:
+    now = service.service.clock.now()
+    written = int((now - timedelta(hours=5)).timestamp())
+    late = orjson.loads(update(1, "/start"))
+    late["message"]["date"] = written
+    await service.telegram(orjson.dumps(late))
+    await service.handled()
+    timers = await service.rows("select due_at from timers")
+    assert timers
+    assert all(timer.due_at > to_ms(now) for timer in timers)
+    assert await service.rows("select 1 from events where source = 'timer'") == []
+    [conversation] = await service.rows("select last_in_at from conversations")
+    assert conversation.last_in_at == written * 1000
 
 
 async def test_an_album_is_one_message_however_it_arrives(service: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
