@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 MAX_ATTEMPTS = 8
 POLL_S = 0.5  # how often to look without being woken
+SETTLE_EVERY_S = 1.0  # how often to look for lost answers to be found out about
 BACKOFF_S = (1, 3, 10, 30, 60, 180, 600, 1800)
 STOPPED_RETRY_S = 60  # after token trouble: how often one row tries whether it is over
 WAIT_FOR_STATUS_S = 45  # a lost answer of a channel: how long its status may take to come (30-60 s)
@@ -129,7 +130,7 @@ class Sender:
     async def _round(self) -> bool:
         loop = asyncio.get_running_loop()
         if loop.time() >= self._settle_at:
-            self._settle_at = loop.time() + 1.0
+            self._settle_at = loop.time() + SETTLE_EVERY_S
             await self._settle_round()
         if not self._room():
             return False
@@ -156,6 +157,11 @@ class Sender:
 
     def launch(self, taken: Sequence[Taken]) -> None:
         """Send rows that `take` marked and that are committed."""
+        if self._stopping:  # taken in the moment of the stop, and not begun: nobody has seen them
+            now = to_ms(self._clock.now())
+            for row in taken:
+                self._finish(_End(Ended(row, DeliveryState.WAITING, now, refund=1)))
+            return
         for row in taken:
             system = self.systems[row.system]
             system.in_flight += 1

@@ -479,9 +479,13 @@ class FixitService:
             await self.timers.stop()
         if self.worker is not None:
             await self.worker.stop()
+        # First the loops whose last transaction may still take rows to send, then the sender's own.
+        await _ended([task for task in self._loops if task.get_name() != "sender"], timeout=15)
         if self.sender is not None:
             await self.sender.stop()
         await _ended(self._loops, timeout=15)
+        if self.sender is not None:
+            await self.sender.stop()  # what its last look took is put back
         for task in list(self._background):
             task.cancel()
         await _ended(list(self._background))

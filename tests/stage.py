@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -42,6 +43,7 @@ from bot.demo.run import (
 )
 from bot.services import FixitService
 from bot.settings import Settings, load_settings
+from integrations.okdesk import OkdeskSettings
 from integrations.okdesk.simulator import SimulatedOkdesk
 from integrations.onec.simulator import SimulatedOnec
 from integrations.telegram.simulator import SimulatedTelegram
@@ -149,11 +151,13 @@ class Stage:
         self.environment |= changed
         settings = settings_from(self.environment, CLOCK_OFFSET_SECONDS=str(self.offset_s))
         self.service = FixitService(settings)
-        await self.service.start()
+        # People in scripts write faster than real ones: neither Okdesk nor Telegram is to slow them down.
+        with patch("bot.services.OkdeskSettings", partial(OkdeskSettings, per_second=1000.0, retry_base_s=0.05)):
+            await self.service.start()
         assert self.service.app is not None
         assert self.service.sender is not None
         for system in self.service.sender.systems.values():
-            system.pace_delay = None  # people in scripts write faster than Telegram lets us answer
+            system.pace_delay = None
         self._runner = web.AppRunner(self.service.app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
@@ -260,7 +264,9 @@ def make_stand_ins(now: Callable[[], datetime], service_url: str) -> StandInServ
 
 
 @asynccontextmanager
-async def staged(database_url: str, *, starts: bool = True, **environment: str) -> AsyncIterator[Stage]:
+async def staged(
+    database_url: str, environment: Mapping[str, str] | None = None, *, starts: bool = True
+) -> AsyncIterator[Stage]:
     """The service and its world; `environment`: further variables, or other values of the usual ones."""
     port = free_port()
     offset_s = seconds_to_noon()
@@ -277,7 +283,7 @@ async def staged(database_url: str, *, starts: bool = True, **environment: str) 
             usual = service_environment(servers, database_url=database_url, port=port)
             stage = Stage(
                 servers,
-                {**usual, "API_TOKEN": API_TOKEN, "BASE_URL": f"http://127.0.0.1:{port}", **environment},
+                {**usual, "API_TOKEN": API_TOKEN, "BASE_URL": f"http://127.0.0.1:{port}", **(environment or {})},
                 port,
                 offset_s,
                 http,

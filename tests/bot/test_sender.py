@@ -123,6 +123,7 @@ class Post:
 @pytest.fixture(autouse=True)
 def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sender_module, "POLL_S", 0.02)
+    monkeypatch.setattr(sender_module, "SETTLE_EVERY_S", 0.02)
 
 
 @asynccontextmanager
@@ -393,10 +394,25 @@ async def test_stopping_waits_for_answers_that_come(database: Database) -> None:
         await post.order("k1", "k2")
         await until(lambda: wire.came, "nothing was sent")
         stopping = asyncio.create_task(post.sender.stop(grace_s=5.0))
+        assert wire.gate is not None
         wire.gate.set()
         await stopping
         assert (await post.row("k1")).state == DeliveryState.DONE
         assert (await post.row("k2")).state == DeliveryState.WAITING  # nothing new was begun
+
+
+async def test_rows_that_were_taken_in_the_moment_of_the_stop_are_put_back(database: Database) -> None:
+    async with posting(database, Wire()) as post:
+        await post.sender.stop()
+        await post.order("k1")
+        now = to_ms(post.clock.now()) + 1
+        taken = await database.write(
+            lambda conn: outbox.take(conn, now=now, owner="test", room={"wire": 1}, delay_ms=lambda row, now: 0)
+        )
+        post.sender.launch(taken)
+        await post.sender.stop()
+        row = await post.row("k1")
+        assert (row.state, row.attempts, post.wire.came) == (DeliveryState.WAITING, 0, [])
 
 
 async def test_two_senders_never_send_the_same_row(database: Database) -> None:

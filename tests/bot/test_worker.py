@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from bot import worker as worker_module
 from bot.turns import customer_message
@@ -25,6 +26,13 @@ from tests.conftest import PostgresServer
 from tests.conversations.people import World
 from tests.conversations.test_lead import orders_repair
 from tests.stage import migrated, sqlite_url, staged, until
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Tracebacks are wanted here, and nobody reads them."""
+    with capture_logs():
+        yield
 
 
 @pytest.fixture

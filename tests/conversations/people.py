@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from tests.stage import Stage, fits, until
@@ -69,7 +70,7 @@ class Customer:
         """Wait for messages with these words, one after another; the last may be asked for its buttons."""
         found: Line = {}
         for one in words:
-            found = await until(lambda one=one: self._next(one), f"{self.name} did not hear {one!r}; {self.told()}")
+            found = await until(partial(self._next, one), f"{self.name} did not hear {one!r}; {self.told()}")
         if buttons is not None:
             assert [option["title"] for option in found["options"]] == list(buttons)
         return found
@@ -116,7 +117,7 @@ class Managers:
     async def hears(self, *words: str) -> Line:
         found: Line = {}
         for one in words:
-            found = await until(lambda one=one: self._next(one), f"the managers did not hear {one!r}: {self.lines()}")
+            found = await until(partial(self._next, one), f"the managers did not hear {one!r}: {self.lines()}")
         return found
 
     def _next(self, words: str) -> Line | None:
@@ -136,7 +137,7 @@ class Managers:
         def find() -> int | None:
             return next((t["thread_id"] for t in self.stage.telegram.topics() if name in t["name"]), None)
 
-        return await until(find, f"there is no topic of {name}: {self.stage.telegram.topics()}")
+        return int(await until(find, f"there is no topic of {name}: {self.stage.telegram.topics()}"))
 
     async def says(self, text: str, *, topic: int) -> None:
         await self.stage.telegram.manager_says(self.name, text, thread_id=topic)
@@ -173,7 +174,7 @@ class Dispatcher:
         """The only issue, once it is there."""
         found = await until(lambda: self.issues, "no issue was created")
         assert len(found) == 1, found
-        return found[0]
+        return dict(found[0])
 
     async def card(self, issue: dict[str, Any]) -> dict[str, Any]:
         return next(one for one in self.issues if one["id"] == issue["id"])

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from bot.turns import customer_message
 from tests.conversations.people import Customer, World
 
 SERVICES = ["Телефон или планшет", "Ноутбук, компьютер", "Стиральная машина", "Холодильник", "Другая техника"]
@@ -151,7 +155,10 @@ async def test_an_edited_answer_replaces_the_old_one(world: World, anna: Custome
     assert [m["kind"] for m in dialog["messages"] if m["direction"] == "in"].count("edit") == 1
 
 
-async def test_photos_instead_of_an_address_are_one_answer(world: World, anna: Customer) -> None:
+async def test_photos_instead_of_an_address_are_one_answer(
+    world: World, anna: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(customer_message, "ALBUM_WAIT", timedelta(seconds=0.4))
     await anna.says("починить")
     await anna.hears("Что нужно починить?")
     await anna.says("2")

@@ -113,7 +113,7 @@ async def test_a_message_that_no_flow_takes_is_shown_to_the_managers_once_an_hou
     flows = tmp_path / "flows"
     flows.mkdir()
     (flows / "hours.yaml").write_text(ONLY_ON_COMMAND, encoding="utf-8")
-    async with staged(sqlite_url(tmp_path), FLOWS_DIR=str(flows)) as stage:
+    async with staged(sqlite_url(tmp_path), {"FLOWS_DIR": str(flows)}) as stage:
         world = World(stage, channel)
         anna = world.person("Анна")
         await anna.says("Вы там?")
@@ -134,7 +134,7 @@ async def test_a_message_that_no_flow_takes_is_shown_to_the_managers_once_an_hou
 
 
 async def test_telegram_by_webhook_is_the_same_talk(tmp_path: Path) -> None:
-    async with staged(sqlite_url(tmp_path), **TELEGRAM_WEBHOOK) as stage:
+    async with staged(sqlite_url(tmp_path), TELEGRAM_WEBHOOK) as stage:
         world = World(stage, "telegram")
         anna = world.person("Анна")
         assert stage.telegram.webhook_url == f"{stage.url}/webhooks/telegram"
@@ -145,7 +145,7 @@ async def test_telegram_by_webhook_is_the_same_talk(tmp_path: Path) -> None:
 async def test_the_way_of_receiving_can_be_changed_between_two_messages(tmp_path: Path, first: str) -> None:
     modes = {"polling": {"TELEGRAM_MODE": "polling"}, "webhook": TELEGRAM_WEBHOOK}
     second = next(name for name in modes if name != first)
-    async with staged(sqlite_url(tmp_path), **modes[first]) as stage:
+    async with staged(sqlite_url(tmp_path), modes[first]) as stage:
         anna = World(stage, "telegram").person("Анна")
         await anna.says("/start")
         await anna.hears("Что нужно починить?")
