@@ -19,7 +19,7 @@ def with_database(settings: Settings, work: Callable[[Database], Awaitable[int]]
         await database.open()
         try:
             if database.dialect == "sqlite":
-                await database.write(migrate.upgrade)
+                await database.write(migrate.upgrade, is_long=True)
             elif await database.read(migrate.current) != migrate.newest():
                 sys.stderr.write("the database has another schema: run `python -m bot migrate` first\n")
                 return 1

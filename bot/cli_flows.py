@@ -209,6 +209,6 @@ def _rollback(conn: Connection, flow: str, version: int) -> int:
 
 def _with_database(work: Callable[[Connection], int], *, writes: bool = False) -> int:
     async def run(database: Database) -> int:
-        return await (database.write(work) if writes else database.read(work))
+        return await (database.write(work, is_long=True) if writes else database.read(work))
 
     return with_database(load_settings(), run)

@@ -108,7 +108,7 @@ async def migrate_database(settings: Settings) -> int:
     await database.open()
     try:
         before = await database.read(migrate.current)
-        await database.write(migrate.upgrade)
+        await database.write(migrate.upgrade, is_long=True)
     except DatabaseAway as error:
         return _say(f"the database is away: {error}")
     finally:

@@ -170,7 +170,7 @@ class FixitService:
 
     async def _prepare_database(self) -> None:
         if self.database.dialect == "sqlite":
-            await self.database.write(migrate.upgrade)
+            await self.database.write(migrate.upgrade, is_long=True)
         else:
             current = await self.database.read(migrate.current)
             if current != migrate.newest():
@@ -200,7 +200,7 @@ class FixitService:
             )
 
         try:
-            for published in await self.database.write(publish):
+            for published in await self.database.write(publish, is_long=True):
                 if published.is_new:
                     log.info("flow_published", flow=published.flow, version=published.version)
         except FlowsBroken as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from benchmarks.candidates.running import run, serve_until_stopped
-from benchmarks.profiling import ThreadProfiles
+from benchmarks.profiling import LoopProfile
 from bot.logs import set_up_logs
 from bot.memory import settle_memory
 from bot.services import FixitService
@@ -20,7 +20,7 @@ async def main() -> None:
     port, *options = sys.argv[1:]
     settings = load_settings()
     set_up_logs(settings.log_level, settings.log_format, settings.secrets())
-    profiles = ThreadProfiles(options[options.index("--profile") + 1]) if "--profile" in options else None
+    profile = LoopProfile(options[options.index("--profile") + 1]) if "--profile" in options else None
     service = FixitService(settings, works="--no-work" not in options)
     await service.start()
     settle_memory()
@@ -29,14 +29,14 @@ async def main() -> None:
     for system in service.sender.systems.values():
         system.pace_delay = system.pace_sent = None
     settle_memory()
-    if profiles is not None:
-        profiles.start()
+    if profile is not None:
+        profile.start()
     try:
         await serve_until_stopped(service.app, int(port))
     finally:
         await service.stop()
-        if profiles is not None:
-            profiles.write()
+        if profile is not None:
+            profile.write()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import Connection, text
 
 from storage import inbox, outbox
-from storage.database import sqlite_engine
+from storage.sqlite import sqlite_engine
 from storage.inbox import Claim, Claimed, NewEvent, Settled
 from storage.outbox import Ended, NewDelivery, Taken
 from storage.tables import DeliveryState, EventState, metadata

@@ -1,0 +1,58 @@
+"""PostgreSQL: a pool of connections, every piece of work a transaction of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from storage.away import DatabaseAway, plain
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+
+class PostgresDatabase:
+    """A pool of asyncpg connections; every `write` is one transaction."""
+
+    dialect = "postgresql"
+
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        self.url = url
+        self._pool_size = pool_size
+        self._engine: AsyncEngine | None = None
+
+    async def open(self) -> None:
+        self._engine = create_async_engine(
+            self.url,
+            pool_size=self._pool_size,
+            max_overflow=4,
+            pool_pre_ping=False,
+            hide_parameters=True,  # they are people's words and phones
+            pool_recycle=1800,
+            connect_args={"timeout": 10, "command_timeout": 60, "server_settings": {"application_name": "fixit"}},
+        )
+
+    async def close(self) -> None:
+        if self._engine is not None:
+            await self._engine.dispose()
+            self._engine = None
+
+    async def write(self, work: Work[T], *, is_long: bool = False) -> T:
+        if self._engine is None:
+            raise DatabaseAway("the database is closed")
+        try:
+            async with self._engine.begin() as conn:
+                return await conn.run_sync(work)
+        except (TimeoutError, OperationalError, InterfaceError, OSError) as error:
+            raise DatabaseAway(plain(error)) from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise DatabaseAway(plain(error)) from error
+            raise
+
+    async def read(self, work: Work[T]) -> T:
+        return await self.write(work)
