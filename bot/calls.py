@@ -22,7 +22,7 @@ class Calls:
         self._clock = clock
         self._secrets = [secret for secret in secrets if secret]
         self._urls: dict[str, str] = {}
-        self._waiting: deque[dict[str, Any]] = deque(maxlen=20_000)
+        self._waiting: deque[tuple[Any, ...]] = deque(maxlen=20_000)
 
     def log(
         self,
@@ -35,19 +35,20 @@ class Calls:
         duration_ms: float,
     ) -> None:
         self._waiting.append(
-            {
-                "at": to_ms(self._clock.now()),
-                "system": system,
-                "method": method,
-                "url": self._url(url),
-                "request": self._body(request),
-                "status": status,
-                "response": self._body(response),
-                "duration_ms": round(duration_ms),
-            }
+            (
+                to_ms(self._clock.now()),
+                system,
+                method,
+                self._url(url),
+                self._body(request),
+                status,
+                self._body(response),
+                round(duration_ms),
+            )
         )
 
-    def take(self) -> list[dict[str, Any]]:
+    def take(self) -> list[tuple[Any, ...]]:
+        """Rows of `api_calls`: at, system, method, url, request, status, response, duration_ms."""
         taken = list(self._waiting)
         self._waiting.clear()
         return taken

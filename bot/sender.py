@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import orjson
 import structlog
@@ -21,9 +20,9 @@ from integrations.base import Action, Done, Later, Never, Order, Unknown
 from storage import inbox, outbox
 from storage.clock import from_ms, to_ms
 from storage.database import Database, DatabaseAway
-from storage.hot import Statement, insert_into, update_of
+from storage.hot import Insert, Row, Statement, update_of
 from storage.inbox import NewEvent
-from storage.outbox import Ended, Taken
+from storage.outbox import Ended, NewDelivery, Taken
 from storage.tables import DeliveryState, api_calls, conversations, early_statuses, messages
 from storage.unit import DELIVERED_RANK, finished_event
 
@@ -40,7 +39,9 @@ GATE_MS = 2_500  # WhatsApp keeps no order between two requests: how long the ne
 LOST_AFTER_MS = 180_000  # an attempt that began earlier and has no end: its process is gone
 
 _SENT = update_of(messages, "status", "rank", "external_id", "error")
-_INSERT_CALL = insert_into(api_calls, "at", "system", "method", "url", "request", "status", "response", "duration_ms")
+_CALL = ("at", "system", "method", "url", "request", "status", "response", "duration_ms")
+_INSERT_CALL = Insert(api_calls, *_CALL)
+_ANY_EARLY = Statement("select 1 from early_statuses limit 1")
 _EARLY = Statement(
     "select external_id, status, rank, error from early_statuses where external_id in :ids[]", types={"ids": "text"}
 )
@@ -92,7 +93,7 @@ class Sender:
         self._clock = clock
         self._metrics = metrics
         self._calls = calls
-        self._owner = owner
+        self.owner = owner
         self._on_events = on_events
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -102,6 +103,7 @@ class Sender:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._gates: dict[tuple[str, str], tuple[int | None, int | None, int]] = {}
         self._settle_at = 0.0
+        self._is_paced = False  # a row was added that has to wait for its pace: the loop must look when it may go
         self._due_at = 0  # when the first row that was told to wait may go, milliseconds
 
     def wake(self) -> None:
@@ -153,7 +155,30 @@ class Sender:
         if self._stopping:
             return []
         now = to_ms(self._clock.now())
-        return outbox.take(conn, now=now, owner=self._owner, room=self._room(), delay_ms=self._delay_ms)
+        return outbox.take(conn, now=now, owner=self.owner, room=self._room(), delay_ms=self._delay_ms)
+
+    def chooses(self, conn: Connection, new: Sequence[NewDelivery]) -> list[bool]:
+        """Which of the rows to be added may go at once: the first of a recipient for whom nothing else is open."""
+        if self._stopping:
+            return [False] * len(new)
+        now = to_ms(self._clock.now())
+        room = self._room()
+        recipients: dict[str, set[str]] = {}
+        for row in new:
+            recipients.setdefault(row.system, set()).add(row.recipient)
+        busy = {system: outbox.busy(conn, system, names) for system, names in recipients.items() if room.get(system)}
+        chosen = []
+        for row in new:
+            open_ones = busy.get(row.system)
+            goes = False
+            if open_ones is not None and row.state is DeliveryState.WAITING and row.recipient not in open_ones:
+                open_ones.add(row.recipient)  # what is behind it waits, also if it cannot go itself
+                if room[row.system] > 0:
+                    goes = self._delay_ms(row, now) == 0
+                    self._is_paced |= not goes
+                    room[row.system] -= goes
+            chosen.append(goes)
+        return chosen
 
     def launch(self, taken: Sequence[Taken]) -> None:
         """Send rows that `take` marked and that are committed."""
@@ -162,6 +187,9 @@ class Sender:
             for row in taken:
                 self._finish(_End(Ended(row, DeliveryState.WAITING, now, refund=1)))
             return
+        if self._is_paced:
+            self._is_paced = False
+            self._wake.set()
         for row in taken:
             system = self.systems[row.system]
             system.in_flight += 1
@@ -179,7 +207,7 @@ class Sender:
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
 
-    def _delay_ms(self, row: Taken, now: int) -> int:
+    def _delay_ms(self, row: Taken | NewDelivery, now: int) -> int:
         system = self.systems[row.system]
         gate = self._gates.get((row.system, row.recipient))
         if gate is not None:
@@ -401,7 +429,7 @@ class Sender:
         finally:
             self._flusher = None
 
-    async def _write_down(self, taken: Sequence[_End], calls: Sequence[dict[str, Any]]) -> tuple[bool, list[Taken]]:
+    async def _write_down(self, taken: Sequence[_End], calls: Sequence[Row]) -> tuple[bool, list[Taken]]:
         """What became of the sends must not be lost: tried until the database is back."""
         while True:
             try:
@@ -410,9 +438,7 @@ class Sender:
                 log.warning("sender_waits_for_database", error=str(error))
                 await asyncio.sleep(0.5)
 
-    def _store(
-        self, conn: Connection, taken: Sequence[_End], calls: Sequence[dict[str, Any]]
-    ) -> tuple[bool, list[Taken]]:
+    def _store(self, conn: Connection, taken: Sequence[_End], calls: Sequence[Row]) -> tuple[bool, list[Taken]]:
         """Write the ends, and take what waited for them: whether there are events to handle, and what goes next."""
         now = to_ms(self._clock.now())
         outbox.end(conn, (end.ended for end in taken), now=now)
@@ -420,17 +446,9 @@ class Sender:
         for end in taken:
             if end.message is not None and end.ended.taken.message_id is not None:
                 status, rank, external, why = end.message
-                rows.append(
-                    {
-                        "id": end.ended.taken.message_id,
-                        "status": status,
-                        "rank": rank,
-                        "external_id": external,
-                        "error": why,
-                    }
-                )
+                rows.append((status, rank, external, why, end.ended.taken.message_id))
         _SENT.many(conn, rows)
-        _apply_early(conn, [str(row["external_id"]) for row in rows if row["external_id"]])
+        _apply_early(conn, [external for _, _, external, _, _ in rows if external])
         for end in taken:
             if end.unreachable is not None and end.ended.taken.conversation_id is not None:
                 conn.execute(
@@ -466,7 +484,7 @@ def _reported(row: Taken, external_id: str) -> _End:
 
 def _apply_early(conn: Connection, external_ids: list[str]) -> None:
     """Statuses that came before the answer of our own call."""
-    if not external_ids:
+    if not external_ids or _ANY_EARLY.first(conn) is None:
         return
     for external_id, status, rank, error in _EARLY.all(conn, ids=external_ids):
         conn.execute(

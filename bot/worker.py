@@ -179,11 +179,11 @@ class Worker:
         for event, facts in read:
             if event.key not in blocked and not unit.is_settled(event.id):
                 self._handle(unit, flows, batch, event, facts, blocked)
-        unit.flush()
+        # In the same transaction: a row that may go at once need not wait for another commit.
+        batch.taken = unit.flush(self._sender)
         self._release_held(conn, unit, batch)
-        if self._sender is not None and (unit.delivered or unit.has_unparked):
-            # In the same transaction: a row that may go at once need not wait for another commit.
-            batch.taken = self._sender.take(conn)
+        if self._sender is not None and unit.has_unparked:
+            batch.taken += self._sender.take(conn)
         batch.has_events = bool(unit.events)
         return batch
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from dialogs.events import BusinessEvent, ButtonPressed, DialogStarted, Event, M
 from dialogs.flow import Flow
 from dialogs.flows_set import FlowMissing, Flows
 from dialogs.moving import move
+from dialogs.record import record
 from dialogs.routing import (
     AskAgain,
     Hold,
@@ -33,7 +34,7 @@ from dialogs.routing import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Conversation:
     """What is stored of a contact (or of nobody, for events that concern no customer)."""
 
@@ -50,7 +51,7 @@ class Conversation:
     own_dialogs: Collection[int] = ()  # for a press: the dialog of its payload, if it was this contact's and is over
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Outcome:
     """What one event came to. Steps are to be stored in order, in one transaction."""
 
@@ -104,10 +105,8 @@ def handle(
     for route in routes:
         work.follow(route)
     work.settle_questions()
-    outcome = work.outcome()
-    if not work.has_open_question() and any(has_open_question(flows, dialog) for dialog in before):
-        return replace(outcome, question_left=True)
-    return outcome
+    is_left = not work.has_open_question() and any(has_open_question(flows, dialog) for dialog in before)
+    return work.outcome(question_left=is_left)
 
 
 def start_dialog(
@@ -163,7 +162,7 @@ class _Work:
         self._failed: Exception | None = None
         self.dialogs = {dialog.id: dialog for dialog in conversation.dialogs}  # last active first
 
-    def outcome(self) -> Outcome:
+    def outcome(self, *, question_left: bool = False) -> Outcome:
         return Outcome(
             tuple(self._steps),
             tuple(self._messages),
@@ -171,6 +170,7 @@ class _Work:
             self._ignored,
             self._nobody,
             self._failed,
+            question_left,
         )
 
     def move_all(self) -> Conversation:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Literal
 
 from dialogs.events import BusinessEvent, Card, EffectFinished, File, Location, MessageReceived
+from dialogs.record import record
 
 Status = Literal["active", "handed_off", "closed"]
 Begun = Literal["start", "call", "interrupt", "event", "case"]  # event: by an interrupt on a business event
@@ -16,7 +17,7 @@ Held = MessageReceived | BusinessEvent
 NEW = "_new"  # the state of a frame that has not begun
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Frame:
     """One running flow. A dialog is a stack of them: a called flow lies on top of its caller.
 
@@ -43,7 +44,7 @@ class Frame:
     unasked: bool = False  # moved to a question of a new version, which is asked at the next message
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Dialog:
     """One conversation of a contact in a channel (or of nobody, for flows without a customer).
 

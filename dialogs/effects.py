@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Literal
 
 from dialogs.events import File
+from dialogs.record import record
 
 QuickReply = Literal["share_contact", "share_location"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Option:
     """One button of a question."""
 
@@ -22,7 +23,7 @@ class Option:
     about: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Template:
     """The approved WhatsApp template that goes out when the 24-hour window is closed."""
 
@@ -31,7 +32,7 @@ class Template:
     params: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SendMessage:
     """One message to the customer, channel-free: how it is shown is the channel's business (`render.py`)."""
 
@@ -46,7 +47,7 @@ class SendMessage:
     step: str | None = None  # FLOW.STEP, for the journal
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RunAction:
     """An action of another system. The same key again is the same wish."""
 
@@ -57,18 +58,18 @@ class RunAction:
     writes: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SetTimer:
     name: str  # unique within the dialog: setting it again moves it
     due_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CancelTimer:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class OpenHandoff:
     queue: str
     group: str
@@ -76,12 +77,12 @@ class OpenHandoff:
     reason: Literal["flow", "failed"] = "flow"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CloseHandoff:
     outcome: Literal["returned", "closed", "nobody"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ForwardToManager:
     """A customer's message in a handoff."""
 
@@ -90,27 +91,27 @@ class ForwardToManager:
     is_edit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SaveContact:
     """Variables with `scope: contact`."""
 
     values: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Link:
     """Business events of this subject belong to the dialog from now on."""
 
     subject: str  # issue:1077, order:ozon-33-1
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CountGoal:
     goal: str
     step: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StartDialog:
     """Begin another dialog for the same contact and channel (a restart after something was written outside)."""
 
@@ -118,7 +119,7 @@ class StartDialog:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EndDialog:
     tag: str  # ok, cancelled, silent, failed
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,7 @@ from dialogs.events import (
 from dialogs.flow import Ask
 from dialogs.flows_set import Flows
 from dialogs.project import MANAGERS
+from dialogs.record import record
 from dialogs.sentences import sentence
 
 __all__ = [
@@ -47,7 +48,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Step:
     """What a turn came to: the dialog as it is now, and what is to be done, in order."""
 

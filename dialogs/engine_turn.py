@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,13 +15,14 @@ from dialogs.flow import Ask, Step, Wait
 from dialogs.flows_set import Flows
 from dialogs.payload import base36
 from dialogs.program import Program
+from dialogs.record import record
 from dialogs.values import fits
 
 STEP_TIMERS = ("step", *(f"step{level}" for level in range(1, MAX_FRAMES)))  # by the level of the frame
 NOBODY, IDLE, HELD = "nobody", "idle", "held"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Trace:
     """What decided a turn, for the journal."""
 
@@ -316,7 +316,9 @@ class Turn:
         return dialog, tuple(self.effects), Trace(self._from, self.top.name, tuple(self.decided))
 
     def _check_size(self) -> None:
-        size = sum([_size(place.variables) for place in self.places]) + _size(self.contact)
+        size = _size(self.contact)
+        for place in self.places:
+            size += _size(place.variables)
         if size > MAX_VARIABLES_BYTES:
             raise EngineLimit(f"more than {MAX_VARIABLES_BYTES} bytes of variables")
 
@@ -327,14 +329,21 @@ def language_of(contact: Mapping[str, Any], otherwise: str) -> str:
     return language if isinstance(language, str) and len(language) == 2 else otherwise
 
 
-def _size(value: object) -> int:
-    """About the bytes of `value` in JSON, without making it."""
+def _size(values: Mapping[str, Any]) -> int:
+    """About the bytes of variables in JSON, without making it."""
+    size = 0
+    for name, value in values.items():
+        size += 14 + len(name)
+        if isinstance(value, str):
+            size += len(value) if value.isascii() else 2 * len(value)
+        elif isinstance(value, list | tuple):
+            size += sum([_size_of_item(item) for item in value])
+    return size
+
+
+def _size_of_item(value: object) -> int:
     if isinstance(value, str):
-        return 2 + len(value) if value.isascii() else 2 + 2 * len(value)
-    if value is None or isinstance(value, int):
-        return 8
-    if isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101 - asking an abstract class is slow
-        return sum([4 + len(str(name)) + _size(inner) for name, inner in value.items()])
-    if isinstance(value, list | tuple):
-        return sum([1 + _size(inner) for inner in value])
+        return 4 + 2 * len(value)
+    if isinstance(value, Mapping):
+        return _size(value)
     return 8

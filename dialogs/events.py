@@ -7,16 +7,18 @@ state always leads to the same step.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Literal
+
+from dialogs.record import record
 
 Json = Any  # JSON as `json.loads` gives it: dict, list, str, int, float, bool, None
 
 FileKind = Literal["photo", "file", "voice", "audio", "video", "sticker"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class File:
     """A file that a person sent; the bytes stay with the channel until somebody needs them."""
 
@@ -27,7 +29,7 @@ class File:
     size: int | None = None  # bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Location:
     latitude: float
     longitude: float
@@ -35,7 +37,7 @@ class Location:
     address: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Card:
     """A contact card that was shared in the chat."""
 
@@ -44,7 +46,7 @@ class Card:
     is_own: bool = False  # the channel proves that this is the sender's own number
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class MessageReceived:
     """A message of the customer. `text` is also the caption of `files`."""
 
@@ -59,7 +61,7 @@ class MessageReceived:
     edits: str | None = None  # the channel's id of the message that this one replaces the text of
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ButtonPressed:
     """A press on a button that carries a payload of ours (DIALOG.VERSION.STEP.OPTION)."""
 
@@ -70,7 +72,24 @@ class ButtonPressed:
     message_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+def renamed(said: MessageReceived | ButtonPressed, id: str) -> MessageReceived | ButtonPressed:
+    """The same under another id."""
+    if isinstance(said, ButtonPressed):
+        return ButtonPressed(id, said.at, said.payload, said.title, said.message_id)
+    return MessageReceived(
+        id,
+        said.at,
+        said.text,
+        said.files,
+        said.location,
+        said.card,
+        said.unsupported,
+        said.message_id,
+        said.edits,
+    )
+
+
+@record(frozen=True, slots=True)
 class BusinessEvent:
     """Something happened in another system; the kinds and their fields are in `dialogs.business_events`."""
 
@@ -81,7 +100,7 @@ class BusinessEvent:
     phone: str | None = None  # E.164
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EffectFinished:
     """The end of an action that a `do` step ordered."""
 
@@ -96,7 +115,7 @@ class EffectFinished:
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TimerFired:
     """A timer came due. `turn` is the number of the turn that set it: an old one is ignored."""
 
@@ -106,7 +125,7 @@ class TimerFired:
     turn: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ManagerActed:
     """A manager wrote into a conversation that was handed off, or ended the handoff."""
 
@@ -118,7 +137,7 @@ class ManagerActed:
     manager: str | None = None  # name, for the journal
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DialogStarted:
     """A flow is begun directly: by another flow, by a restart, or by a test."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from dialogs.record import record
 
 _PAYLOAD = re.compile(r"([0-9a-z]{1,13})\.([0-9a-z]{1,6})\.([0-9]{1,3})\.(#?[a-z0-9_]{1,40})")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Pressed:
     """A payload taken apart."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,16 +17,17 @@ from dialogs.events import BusinessEvent, ButtonPressed, DialogStarted, MessageR
 from dialogs.flow import Ask, Call, Do, Flow, Handoff, Start
 from dialogs.flows_set import Entry, Flows
 from dialogs.payload import read_payload
+from dialogs.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ToDialog:
     """The dialog gets the event, and may still refuse it."""
 
     dialog: Dialog
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StartFlow:
     """A flow begins with the variables `values`, after `ends` has ended `cancelled`."""
 
@@ -36,31 +36,31 @@ class StartFlow:
     ends: Dialog | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AskAgain:
     """The command that began the dialog, once more before anything was answered: its question is repeated."""
 
     dialog: Dialog
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Hold:
     """The event waits until the open question is left, at most until then."""
 
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Nobody:
     """No dialog and no flow wants it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Ignored:
     reason: str  # foreign_button, edit_recorded
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class OldButtonEnded:
     """A button of a dialog of this contact that is over."""
 

@@ -10,11 +10,12 @@ from typing import Any, Literal, Protocol
 from dialogs.actions import ActionSpec
 from dialogs.effects import SendMessage
 from dialogs.events import BusinessEvent, ButtonPressed, File, MessageReceived
+from dialogs.record import record
 
 # ---------------------------------------------------------------------------------------------- requests to us
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Request:
     """An HTTP request as it came in."""
 
@@ -27,7 +28,7 @@ class Request:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Answer:
     status: int = 200
     body: bytes = b""
@@ -35,7 +36,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class IncomingEvent:
     """One thing that happened, as cut out of a request; a row of the inbox."""
 
@@ -48,7 +49,7 @@ class IncomingEvent:
     error: str | None = None  # one sentence: why it is ignored or dead
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Outcome:
     """What became of an event at the inbox, in the order of `Received.events`."""
 
@@ -56,7 +57,7 @@ class Outcome:
     result: str | None = None  # what the turn said of it, if it ran before the answer (see `Received.wait_s`)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Received:
     """Events to make durable, and the answer to give once they are."""
 
@@ -85,7 +86,7 @@ class Webhook(Protocol):
 # ------------------------------------------------------------------------------------- what an inbox event means
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StoredEvent:
     id: int
     source: str
@@ -95,7 +96,7 @@ class StoredEvent:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Person:
     """Who wrote. At least one address; the first is the one to answer to."""
 
@@ -106,7 +107,7 @@ class Person:
     phone: str | None = None  # E.164, only if the channel itself proves it
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CustomerSaid:
     """A message or a button press of a customer."""
 
@@ -120,7 +121,7 @@ class CustomerSaid:
     extra: Mapping[str, Any] = field(default_factory=dict)  # referral and the like, for the journal
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CustomerNoted:
     """Something of a customer that is kept in the history and reaches no flow: a reaction, a deletion."""
 
@@ -134,7 +135,7 @@ class CustomerNoted:
     about: str | None = None  # id of the message it is about
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ManagerWrote:
     """The business wrote to the customer from somewhere else (the phone app): shown, and the bot falls silent."""
 
@@ -147,7 +148,7 @@ class ManagerWrote:
     files: tuple[File, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DeliveryReported:
     """The channel tells what became of a message of ours."""
 
@@ -162,7 +163,7 @@ class DeliveryReported:
     window_closed: bool = False  # failed because the 24-hour window was closed
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AddressMoved:
     """A person has a new address in a channel."""
 
@@ -174,7 +175,7 @@ class AddressMoved:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class BusinessFact:
     """An event of another system that flows may know.
 
@@ -189,7 +190,7 @@ class BusinessFact:
     title: str | None = None  # for people, in an alert
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class GroupSaid:
     """A message, a press or a service message in a managers' group."""
 
@@ -206,7 +207,7 @@ class GroupSaid:
     ack: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class GroupMoved:
     """A managers' group became a supergroup and has a new id."""
 
@@ -214,7 +215,7 @@ class GroupMoved:
     new_chat_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Notice:
     """Something for the people who run the service: an account restricted, a template rejected."""
 
@@ -222,7 +223,7 @@ class Notice:
     severity: Literal["info", "warning", "alert"] = "warning"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Nothing:
     """Understood, and nothing is to be done."""
 
@@ -293,7 +294,7 @@ class Unknown(Exception):
     """The answer was lost: it may have been done."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Order:
     """One row of the outbox, as the integration sees it."""
 
@@ -305,7 +306,7 @@ class Order:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Done:
     """It was done. `result` is what the flow sees; `external_id` the other side's id (wamid, issue number)."""
 
@@ -315,7 +316,7 @@ class Done:
     known: tuple[str, ...] = ()  # `BusinessFact.once` keys of what we did ourselves: its echo is no news
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Action:
     """How a system carries out one kind of order.
 
@@ -352,7 +353,7 @@ class Channel(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Decided:
     """What an event means, now that it is known what was said before of the same thing."""
 
@@ -363,7 +364,7 @@ class Decided:
     weak_subjects: Sequence[str] = ()  # names that may fit several; asked only if no other hit
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Plan:
     """An event whose meaning depends on what was said before: read `state_keys`, then `decide`."""
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from sqlalchemy import Connection, select, text, update
 
-from storage.hot import Statement, insert_into
+from storage.hot import Insert, Row, Statement
 from storage.tables import DeliveryState, deliveries
 
-_INSERT = insert_into(
+_INSERT = Insert(
     deliveries,
     "key",
     "system",
@@ -20,8 +20,11 @@ _INSERT = insert_into(
     "recipient",
     "params",
     "state",
+    "attempts",
     "next_try_at",
     "created_at",
+    "started_at",
+    "owner",
     "dialog_id",
     "conversation_id",
     "message_id",
@@ -48,6 +51,11 @@ _DUE = """
       )
     order by d.next_try_at, d.id limit :limit
 """
+_ANY_WAITING = Statement("select 1 from deliveries where state = 0 limit 1")
+_BUSY = Statement(
+    "select distinct recipient from deliveries where state < 3 and system = :system and recipient in :recipients[]",
+    types={"recipients": "text"},
+)
 _LOOK = Statement(_DUE, types={"systems": "text"})
 _LOOK_AND_LOCK = Statement(_DUE + " for update of d skip locked", types={"systems": "text"})
 
@@ -84,23 +92,27 @@ class NewDelivery:
     state: DeliveryState = DeliveryState.WAITING
     error: str | None = None
 
-    def row(self) -> dict[str, Any]:
-        return {
-            "key": self.key,
-            "system": self.system,
-            "action": self.action,
-            "recipient": self.recipient,
-            "params": orjson.dumps(self.params).decode(),
-            "state": int(self.state),
-            "next_try_at": self.created_at,
-            "created_at": self.created_at,
-            "dialog_id": self.dialog_id,
-            "conversation_id": self.conversation_id,
-            "message_id": self.message_id,
-            "turn": self.turn,
-            "waiters": orjson.dumps(self.waiters).decode() if self.waiters else None,
-            "error": self.error,
-        }
+    def row(self, *, params: str, owner: str | None = None) -> Row:
+        """`owner`: who begins to send it in the transaction that adds it."""
+        return (
+            self.key,
+            self.system,
+            self.action,
+            self.recipient,
+            params,
+            int(self.state),
+            0 if owner is None else 1,
+            self.created_at,
+            self.created_at,
+            None if owner is None else self.created_at,
+            owner,
+            self.dialog_id,
+            self.conversation_id,
+            self.message_id,
+            self.turn,
+            orjson.dumps(self.waiters).decode() if self.waiters else None,
+            self.error,
+        )
 
 
 @dataclass(slots=True)
@@ -140,9 +152,55 @@ class Ended:
     params: Mapping[str, Any] | None = None  # changed for the next attempt
 
 
-def add(conn: Connection, new: Sequence[NewDelivery]) -> None:
-    """Add rows whose keys are surely new."""
-    _INSERT.many(conn, [delivery.row() for delivery in new])
+class Starter(Protocol):
+    """Who may begin to send a row at once, without anybody looking for it afterwards."""
+
+    owner: str
+
+    def chooses(self, conn: Connection, new: Sequence[NewDelivery]) -> Sequence[bool]:
+        """For each row, whether it is to be added as being sent."""
+        ...
+
+
+def add(conn: Connection, new: Sequence[NewDelivery], *, starter: Starter | None = None) -> list[Taken]:
+    """Add rows whose keys are surely new. Returns those that `starter` is to send as soon as they are committed."""
+    if not new:
+        return []
+    written = [orjson.dumps(delivery.params).decode() for delivery in new]
+    if starter is None:
+        _INSERT.many(conn, [d.row(params=p) for d, p in zip(new, written, strict=True)])
+        return []
+    rows = []
+    begun = starter.chooses(conn, new)
+    for delivery, params, is_begun in zip(new, written, begun, strict=True):
+        if is_begun:
+            delivery.state = DeliveryState.SENDING
+            rows.append(delivery.row(params=params, owner=starter.owner))
+        else:
+            rows.append(delivery.row(params=params))
+    return [
+        Taken(
+            id_,
+            d.key,
+            d.system,
+            d.action,
+            d.recipient,
+            orjson.loads(params),  # as whoever reads the row would see them
+            1,
+            d.created_at,
+            d.dialog_id,
+            d.conversation_id,
+            d.message_id,
+            d.turn,
+        )
+        for id_, d, params, is_begun in zip(_INSERT.ids(conn, rows), new, written, begun, strict=True)
+        if is_begun
+    ]
+
+
+def busy(conn: Connection, system: str, recipients: Collection[str]) -> set[str]:
+    """Those of the recipients that have an open row."""
+    return {row[0] for row in _BUSY.all(conn, system=system, recipients=list(recipients))}
 
 
 def by_keys(conn: Connection, keys: Sequence[str]) -> dict[str, Any]:
@@ -184,12 +242,12 @@ def take(
     now)`: how long this row must still wait for the pace of its system or for the message before it.
     """
     systems = [name for name, free in room.items() if free > 0]
-    if not systems:
+    if not systems or _ANY_WAITING.first(conn) is None:
         return []
     look = _LOOK_AND_LOCK if conn.dialect.name == "postgresql" else _LOOK
     left = dict(room)
     taken: list[Taken] = []
-    delayed: list[dict[str, int]] = []
+    delayed: list[tuple[int, int]] = []
     for row in look.all(conn, now=now, systems=systems, limit=limit):
         (id_, key, system, action, recipient, params, attempts, created_at), places = row[:8], row[8:]
         dialog_id, conversation_id, message_id, turn = places
@@ -211,40 +269,37 @@ def take(
             continue
         wait = delay_ms(found, now)
         if wait > 0:
-            delayed.append({"id": found.id, "until": now + wait})
+            delayed.append((now + wait, found.id))
             continue
         left[found.system] -= 1
         taken.append(found)
     if delayed:
         _DELAY.many(conn, delayed)
     if taken:
-        _TAKE.many(conn, [{"id": t.id, "now": now, "owner": owner} for t in taken])
+        _TAKE.many(conn, [(now, owner, t.id) for t in taken])
     return taken
 
 
 def end(conn: Connection, ended: Iterable[Ended], *, now: int) -> None:
-    listed = list(ended)
-    _END.many(
-        conn,
-        [
-            {
-                "id": e.taken.id,
-                "state": int(e.state),
-                "next_try_at": e.next_try_at,
-                "finished_at": now if e.state in _FINISHED else None,
-                "error": e.error,
-                "code": e.code,
-                "external_id": e.external_id,
-                "result": None if e.result is None else orjson.dumps(e.result, default=str).decode(),
-                "refund": e.refund,
-            }
-            for e in listed
-        ],
-    )
-    _CHANGE.many(
-        conn,
-        [{"id": e.taken.id, "params": orjson.dumps(e.params).decode()} for e in listed if e.params is not None],
-    )
+    rows, changes = [], []
+    for e in ended:
+        rows.append(
+            (
+                int(e.state),
+                e.next_try_at,
+                now if e.state in _FINISHED else None,
+                e.error,
+                e.code,
+                e.external_id,
+                None if e.result is None else orjson.dumps(e.result, default=str).decode(),
+                e.refund,
+                e.taken.id,
+            )
+        )
+        if e.params is not None:
+            changes.append((orjson.dumps(e.params).decode(), e.taken.id))
+    _END.many(conn, rows)
+    _CHANGE.many(conn, changes)
 
 
 def waiters_of(conn: Connection, ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
@@ -306,7 +361,7 @@ def unknown_due(conn: Connection, *, now: int, limit: int = 100) -> list[Taken]:
 
 
 def delay(conn: Connection, ids: Sequence[int], *, until: int) -> None:
-    _DELAY.many(conn, [{"id": id_, "until": until} for id_ in ids])
+    _DELAY.many(conn, [(until, id_) for id_ in ids])
 
 
 def next_due(conn: Connection, *, now: int) -> int | None:
@@ -320,10 +375,9 @@ def next_due(conn: Connection, *, now: int) -> int | None:
     return conn.execute(query).scalar()
 
 
-def unpark(conn: Connection, conversation_ids: Collection[int], *, now: int) -> None:
-    """The customers of these conversations wrote: what waited for that may go."""
-    if conversation_ids:
-        _UNPARK.run(conn, ids=list(conversation_ids), now=now)
+def unpark(conn: Connection, conversation_ids: Collection[int], *, now: int) -> int:
+    """The customers of these conversations wrote: what waited for that may go. Returns how many rows may."""
+    return _UNPARK.run(conn, ids=list(conversation_ids), now=now) if conversation_ids else 0
 
 
 def stuck(conn: Connection, *, before: int) -> int:

@@ -5,18 +5,19 @@ A batch of turns touches each table once or twice, however many turns it holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, insert, or_, select, text, update
 
 from storage import inbox, outbox
-from storage.hot import Statement, insert_into, update_of
+from storage.hot import Insert, Row, Statement, update_of
 from storage.ids import Ids
 from storage.inbox import NewEvent, Settled
-from storage.outbox import NewDelivery
+from storage.outbox import NewDelivery, Taken
 from storage.tables import (
     contact_addresses,
     contacts,
@@ -66,6 +67,7 @@ class Conversation:
     card_message_id: int | None = None
     is_new: bool = False
     is_changed: bool = False
+    is_touched: bool = False  # only its times changed
 
 
 @dataclass(slots=True)
@@ -85,6 +87,7 @@ class DialogRow:
     updated_at: int
     is_new: bool = False
     is_changed: bool = False
+    is_moved: bool = False  # only its step, turn, state and time changed
 
 
 _CONTACT_COLUMNS = ("id", "name", "username", "lang", "phone", "phone_is_proven", "variables", "created_at")
@@ -104,8 +107,6 @@ _CONVERSATION_COLUMNS = (
     "thread_id",
     "card_message_id",
 )
-_CHANGING_CONVERSATION = ("id", *_CONVERSATION_COLUMNS[4:])
-_CHANGING_DIALOG = ("id", "step", "status", "tag", "turn", "state", "updated_at", "version")
 _DIALOG_COLUMNS = (
     "id",
     "conversation_id",
@@ -122,10 +123,13 @@ _DIALOG_COLUMNS = (
     "updated_at",
 )
 
-_ADDRESSES = Statement(
-    "select channel, address, contact_id from contact_addresses where channel = :channel and address in :names[]",
-    types={"names": "text"},
+_AT_ADDRESSES = (
+    f"select a.address, {', '.join(f'c.{name}' for name in _CONTACT_COLUMNS)}"  # noqa: S608
+    " from contact_addresses a join contacts c on c.id = a.contact_id"
+    " where a.channel = :channel and a.address in :names[]"
 )
+_CONTACTS_AT = Statement(_AT_ADDRESSES, types={"names": "text"})
+_CONTACTS_AT_LOCKED = Statement(_AT_ADDRESSES + " order by c.id for update of c", types={"names": "text"})
 _CONTACTS = Statement(
     f"select {', '.join(_CONTACT_COLUMNS)} from contacts where id in :ids[]",  # noqa: S608
     types={"ids": "bigint"},
@@ -144,14 +148,12 @@ _DIALOGS = Statement(
 )
 _DIALOG = Statement(f"select {', '.join(_DIALOG_COLUMNS)} from dialogs where id = :id")  # noqa: S608
 
-_INSERT_CONTACT = insert_into(contacts, *_CONTACT_COLUMNS)
-_INSERT_ADDRESS = insert_into(contact_addresses, "channel", "address", "contact_id", "created_at")
-_INSERT_CONVERSATION = insert_into(conversations, *_CONVERSATION_COLUMNS)
-_INSERT_DIALOG = insert_into(dialogs, *_DIALOG_COLUMNS)
-_INSERT_TURN = insert_into(
-    turns, "dialog_id", "turn", "event_id", "event", "at", "from_step", "to_step", "trace", "effects"
-)
-_INSERT_MESSAGE = insert_into(
+_INSERT_CONTACT = Insert(contacts, *_CONTACT_COLUMNS)
+_INSERT_ADDRESS = Insert(contact_addresses, "channel", "address", "contact_id", "created_at")
+_INSERT_CONVERSATION = Insert(conversations, *_CONVERSATION_COLUMNS)
+_INSERT_DIALOG = Insert(dialogs, *_DIALOG_COLUMNS)
+_INSERT_TURN = Insert(turns, "dialog_id", "turn", "event_id", "event", "at", "from_step", "to_step", "trace", "effects")
+_INSERT_MESSAGE = Insert(
     messages,
     "id",
     "conversation_id",
@@ -165,17 +167,29 @@ _INSERT_MESSAGE = insert_into(
     "external_id",
     "at",
 )
+_DIALOG_OF_MESSAGE = 2
 _SET_TIMER = Statement(
     "insert into timers (dialog_id, name, turn, due_at, event_key)"
     " values (:dialog_id, :name, :turn, :due_at, :event_key)"
     " on conflict (dialog_id, name) do update set"
     " turn = excluded.turn, due_at = excluded.due_at, event_key = excluded.event_key"
 )
-_INSERT_GOAL = insert_into(goals, "flow", "version", "goal", "dialog_id", "at")
-_INSERT_LINK = insert_into(links, "subject", "dialog_id", "created_at")
+_INSERT_GOAL = Insert(goals, "flow", "version", "goal", "dialog_id", "at")
+_INSERT_LINK = Insert(links, "subject", "dialog_id", "created_at")
 _UPDATE_CONTACT = update_of(contacts, *_CONTACT_COLUMNS[1:-1])
 _UPDATE_CONVERSATION = update_of(conversations, *_CONVERSATION_COLUMNS[4:])
-_UPDATE_DIALOG = update_of(dialogs, "step", "status", "tag", "turn", "state", "updated_at", "version")
+_TOUCH_CONVERSATION = update_of(conversations, "last_in_at", "last_at")  # what every message changes: no index
+_CHANGING = ("step", "status", "tag", "turn", "state", "updated_at", "version")
+_UPDATE_DIALOG = update_of(dialogs, *_CHANGING)
+_MOVE_DIALOG = update_of(dialogs, "step", "turn", "state", "updated_at")  # what every turn changes
+
+_contact_row = attrgetter("id", "name", "username", "lang", "phone", "phone_is_proven")
+_conversation_row = attrgetter(*_CONVERSATION_COLUMNS)
+_conversation_change = attrgetter(*_CONVERSATION_COLUMNS[4:], "id")
+_conversation_touch = attrgetter("last_in_at", "last_at", "id")
+_dialog_row = attrgetter(*_DIALOG_COLUMNS)
+_dialog_change = attrgetter(*_CHANGING, "id")
+_dialog_move = attrgetter("step", "turn", "state", "updated_at", "id")
 _DELETE_TIMER = Statement("delete from timers where dialog_id = :dialog_id and name = :name")
 _DELETE_TIMERS = Statement("delete from timers where dialog_id = :dialog_id")
 _MESSAGE_BY_EXTERNAL = Statement("select id, rank, status from messages where external_id = :external_id")
@@ -200,15 +214,16 @@ class UnitOfWork:
     _of_contact: set[int] = field(default_factory=set)
     _conversations_of: dict[int, list[Conversation]] = field(default_factory=dict)
     _dialogs_of: dict[int, list[DialogRow]] = field(default_factory=dict)
-    _new_addresses: list[dict[str, Any]] = field(default_factory=list)
-    _turns: list[dict[str, Any]] = field(default_factory=list)
-    _messages: list[dict[str, Any]] = field(default_factory=list)
-    _timers: dict[tuple[int, str], dict[str, Any] | None] = field(default_factory=dict)
+    _new_addresses: list[Row] = field(default_factory=list)
+    _turns: list[Row] = field(default_factory=list)
+    _messages: dict[int, list[Any]] = field(default_factory=dict)
+    _timers: dict[tuple[int, str], Row | None] = field(default_factory=dict)
     _ended: set[int] = field(default_factory=set)
     _links: dict[tuple[str, int], None] = field(default_factory=dict)
-    _goals: list[dict[str, Any]] = field(default_factory=list)
+    _goals: list[Row] = field(default_factory=list)
     _wishes: dict[str, NewDelivery] = field(default_factory=dict)
     _unpark: set[int] = field(default_factory=set)
+    has_unparked: bool = False  # something that waited for the customer to write may go: known after `flush`
     taken_along: set[int] = field(default_factory=set)  # events that an earlier one of this transaction settled
     questions_left: set[str] = field(default_factory=set)  # keys of people whose open question was answered
 
@@ -220,31 +235,40 @@ class UnitOfWork:
     def load(self, addresses: Iterable[tuple[str, str]] = (), contact_ids: Iterable[int] = ()) -> None:
         """Read people with their conversations and open dialogs; in PostgreSQL their rows stay locked."""
         wanted = [key for key in dict.fromkeys(addresses) if key not in self._addresses]
-        ids = {id_ for id_ in contact_ids if id_ not in self._of_contact}
+        is_postgres = self.conn.dialect.name == "postgresql"
         by_channel: dict[str, list[str]] = {}
         for channel, address in wanted:
             by_channel.setdefault(channel, []).append(address)
             self._addresses[channel, address] = None
+        found: set[int] = set()
+        at_addresses = _CONTACTS_AT_LOCKED if is_postgres else _CONTACTS_AT
         for channel, names in by_channel.items():
-            for _, address, contact_id in _ADDRESSES.all(self.conn, channel=channel, names=names):
-                self._addresses[channel, address] = contact_id
-                if contact_id not in self._of_contact:
-                    ids.add(contact_id)
-        if not ids:
+            for address, *values in at_addresses.all(self.conn, channel=channel, names=names):
+                self._addresses[channel, address] = values[0]
+                self._add_contact(values, found)
+        ids = sorted({id_ for id_ in contact_ids if id_ not in self._of_contact})
+        if ids:
+            for row in (_CONTACTS_LOCKED if is_postgres else _CONTACTS).all(self.conn, ids=ids):
+                self._add_contact(row, found)
+            self._of_contact.update(ids)
+        if not found:
             return
-        ordered = sorted(ids)
-        self._of_contact |= ids
-        people = _CONTACTS_LOCKED if self.conn.dialect.name == "postgresql" else _CONTACTS
-        for row in people.all(self.conn, ids=ordered):
-            self.contacts[row[0]] = Contact(
-                row[0], row[1], row[2], row[3], row[4], bool(row[5]), orjson.loads(row[6]), row[7]
-            )
-        for row in _CONVERSATIONS.all(self.conn, ids=ordered):
+        ids = sorted(found)
+        for row in _CONVERSATIONS.all(self.conn, ids=ids):
             talk = Conversation(*row)
             talk.had_dialog = bool(talk.had_dialog)
             self._add_conversation(talk)
-        for row in _DIALOGS.all(self.conn, ids=ordered):
+        for row in _DIALOGS.all(self.conn, ids=ids):
             self._add_dialog(DialogRow(*row))
+
+    def _add_contact(self, row: Row, found: set[int]) -> None:
+        """Keep a contact that was read, if it was not known before."""
+        id_ = row[0]
+        if id_ in self._of_contact:
+            return
+        self._of_contact.add(id_)
+        found.add(id_)
+        self.contacts[id_] = Contact(id_, row[1], row[2], row[3], row[4], bool(row[5]), orjson.loads(row[6]), row[7])
 
     def _add_conversation(self, conversation: Conversation) -> None:
         self.conversations[conversation.id] = conversation
@@ -269,7 +293,7 @@ class UnitOfWork:
     def conversations_of(self, contact_id: int) -> list[Conversation]:
         self.contact(contact_id)
         found = self._conversations_of.get(contact_id, [])
-        return sorted(found, key=lambda c: (c.last_in_at or 0, c.last_at), reverse=True)
+        return found if len(found) < 2 else sorted(found, key=_last_heard, reverse=True)
 
     def conversation(self, conversation_id: int) -> Conversation:
         if conversation_id not in self.conversations:
@@ -295,7 +319,7 @@ class UnitOfWork:
             for d in self._dialogs_of.get(contact_id, ())
             if d.status != "closed" and (channel is None or d.channel == channel)
         ]
-        return sorted(found, key=lambda d: (d.updated_at, d.id), reverse=True)
+        return found if len(found) < 2 else sorted(found, key=_last_active, reverse=True)
 
     def dialog(self, dialog_id: int) -> DialogRow | None:
         """A dialog, open or not."""
@@ -323,7 +347,7 @@ class UnitOfWork:
         found = {row.dialog_id for row in self.conn.execute(query)}
         found |= {dialog_id for name, dialog_id in self._links if name == subject}
         rows = [row for row in map(self.dialog, found) if row is not None and row.status != "closed"]
-        return sorted(rows, key=lambda d: (d.updated_at, d.id), reverse=True)
+        return sorted(rows, key=_last_active, reverse=True)
 
     def move_group(self, old: int, new: int) -> None:
         """A managers' group has a new id and new topics."""
@@ -354,9 +378,9 @@ class UnitOfWork:
         ).fetchall()
         found = [(row.direction, row.text or row.kind) for row in reversed(rows)]
         found += [
-            (row["direction"], row["text"] or row["kind"])
-            for row in self._messages
-            if row["conversation_id"] == conversation_id
+            (direction, text or kind)
+            for _, where, _, direction, kind, _, text, *_ in self._messages.values()
+            if where == conversation_id
         ]
         return [f"{'→' if direction == 'in' else '←'} {words}" for direction, words in found[-limit:]]
 
@@ -397,9 +421,7 @@ class UnitOfWork:
 
     def add_address(self, contact: Contact, channel: str, address: str) -> None:
         self._addresses[channel, address] = contact.id
-        self._new_addresses.append(
-            {"channel": channel, "address": address, "contact_id": contact.id, "created_at": self.now}
-        )
+        self._new_addresses.append((channel, address, contact.id, self.now))
 
     def move_address(self, contact: Contact, channel: str, address: str) -> None:
         """An address that belonged to another contact belongs to this one from now on."""
@@ -421,8 +443,20 @@ class UnitOfWork:
         row.is_new = True
         self._add_dialog(row)
 
-    def add_turn(self, **values: Any) -> None:
-        self._turns.append(values)
+    def add_turn(
+        self,
+        *,
+        dialog_id: int,
+        turn: int,
+        event_id: int,
+        event: str,
+        at: int,
+        from_step: str | None,
+        to_step: str | None,
+        trace: str,
+        effects: str,
+    ) -> None:
+        self._turns.append((dialog_id, turn, event_id, event, at, from_step, to_step, trace, effects))
 
     def add_message(
         self,
@@ -439,38 +473,27 @@ class UnitOfWork:
         author: str | None = None,
     ) -> int:
         id_ = self.next_id()
-        self._messages.append(
-            {
-                "id": id_,
-                "conversation_id": conversation_id,
-                "dialog_id": dialog_id,
-                "direction": direction,
-                "kind": kind,
-                "author": author,
-                "text": text,
-                "files": None if not files else orjson.dumps(files).decode(),
-                "status": status,
-                "external_id": external_id,
-                "at": at,
-            }
-        )
+        self._messages[id_] = [
+            id_,
+            conversation_id,
+            dialog_id,
+            direction,
+            kind,
+            author,
+            text,
+            None if not files else orjson.dumps(files).decode(),
+            status,
+            external_id,
+            at,
+        ]
         return id_
 
     def put_message_into(self, message_id: int, dialog_id: int | None) -> None:
         """A message of this transaction turned out to belong to that dialog."""
-        for row in reversed(self._messages):
-            if row["id"] == message_id:
-                row["dialog_id"] = dialog_id
-                return
+        self._messages[message_id][_DIALOG_OF_MESSAGE] = dialog_id
 
     def set_timer(self, dialog_id: int, name: str, *, due_at: int, turn: int, event_key: str) -> None:
-        self._timers[dialog_id, name] = {
-            "dialog_id": dialog_id,
-            "name": name,
-            "turn": turn,
-            "due_at": due_at,
-            "event_key": event_key,
-        }
+        self._timers[dialog_id, name] = (dialog_id, name, turn, due_at, event_key)
 
     def cancel_timer(self, dialog_id: int, name: str) -> None:
         self._timers[dialog_id, name] = None
@@ -484,7 +507,7 @@ class UnitOfWork:
         self._links[subject, dialog_id] = None
 
     def add_goal(self, *, flow: str, version: int, goal: str, dialog_id: int) -> None:
-        self._goals.append({"flow": flow, "version": version, "goal": goal, "dialog_id": dialog_id, "at": self.now})
+        self._goals.append((flow, version, goal, dialog_id, self.now))
 
     def send(self, delivery: NewDelivery) -> None:
         """A wish whose key is surely new (it holds the dialog and the turn)."""
@@ -505,10 +528,6 @@ class UnitOfWork:
     def is_settled(self, event_id: int) -> bool:
         """An earlier event of this transaction took it along (pictures of one album)."""
         return event_id in self.taken_along
-
-    @property
-    def has_unparked(self) -> bool:
-        return bool(self._unpark)
 
     def save_subject_state(self, key: str, state: Any) -> None:
         written = orjson.dumps(state, default=str).decode()
@@ -560,43 +579,49 @@ class UnitOfWork:
 
     # -------------------------------------------------------------------------------------------------- writing
 
-    def flush(self) -> None:
-        """Write everything. The order keeps a row before those that name it."""
+    def flush(self, starter: outbox.Starter | None = None) -> list[Taken]:
+        """Write everything. The order keeps a row before those that name it.
+
+        Returns the deliveries that `starter` begins to send once this is committed.
+        """
         conn = self.conn
         self._flush_people()
         _INSERT_TURN.many(conn, self._turns)
-        _INSERT_MESSAGE.many(conn, self._messages)
+        _INSERT_MESSAGE.many(conn, list(self._messages.values()))
         self._flush_timers()
         if self._links:
             self._flush_links()
         _INSERT_GOAL.many(conn, self._goals)
-        outbox.unpark(conn, self._unpark, now=self.now)
+        self.has_unparked = outbox.unpark(conn, self._unpark, now=self.now) > 0
         self._flush_wishes()
-        outbox.add(conn, self.delivered)
+        begun = outbox.add(conn, self.delivered, starter=starter)
         if self.events:
             inbox.put(conn, self.events)
         inbox.settle(conn, self.settled, now=self.now)
+        return begun
 
     def _flush_people(self) -> None:
         conn = self.conn
         people = self.contacts.values()
-        _INSERT_CONTACT.many(conn, [_contact_values(c) for c in people if c.is_new])
-        _UPDATE_CONTACT.many(conn, [_contact_values(c) for c in people if c.is_changed and not c.is_new])
+        _INSERT_CONTACT.many(conn, [(*_contact_values(c), c.created_at) for c in people if c.is_new])
+        changed = [c for c in people if c.is_changed and not c.is_new]
+        _UPDATE_CONTACT.many(conn, [(*_contact_values(c)[1:], c.id) for c in changed])
         _INSERT_ADDRESS.many(conn, self._new_addresses)
         talks = self.conversations.values()
-        _INSERT_CONVERSATION.many(conn, [_values(t, _CONVERSATION_COLUMNS) for t in talks if t.is_new])
-        _UPDATE_CONVERSATION.many(
-            conn, [_values(t, _CHANGING_CONVERSATION) for t in talks if t.is_changed and not t.is_new]
-        )
+        _INSERT_CONVERSATION.many(conn, [_conversation_row(t) for t in talks if t.is_new])
+        _UPDATE_CONVERSATION.many(conn, [_conversation_change(t) for t in talks if t.is_changed and not t.is_new])
+        touched = [t for t in talks if t.is_touched and not t.is_changed and not t.is_new]
+        _TOUCH_CONVERSATION.many(conn, [_conversation_touch(t) for t in touched])
         rows = self.dialogs.values()
-        _INSERT_DIALOG.many(conn, [_values(d, _DIALOG_COLUMNS) for d in rows if d.is_new])
-        _UPDATE_DIALOG.many(conn, [_values(d, _CHANGING_DIALOG) for d in rows if d.is_changed and not d.is_new])
+        _INSERT_DIALOG.many(conn, [_dialog_row(d) for d in rows if d.is_new])
+        _UPDATE_DIALOG.many(conn, [_dialog_change(d) for d in rows if d.is_changed and not d.is_new])
+        moved = [d for d in rows if d.is_moved and not d.is_changed and not d.is_new]
+        _MOVE_DIALOG.many(conn, [_dialog_move(d) for d in moved])
 
     def _flush_timers(self) -> None:
         conn = self.conn
-        _DELETE_TIMERS.many(conn, [{"dialog_id": dialog_id} for dialog_id in self._ended])
-        cancelled = [key for key, row in self._timers.items() if row is None]
-        _DELETE_TIMER.many(conn, [{"dialog_id": dialog_id, "name": name} for dialog_id, name in cancelled])
+        _DELETE_TIMERS.many(conn, [(dialog_id,) for dialog_id in self._ended])
+        _DELETE_TIMER.many(conn, [key for key, row in self._timers.items() if row is None])
         _SET_TIMER.many(conn, [row for row in self._timers.values() if row is not None])
 
     def _flush_links(self) -> None:
@@ -605,12 +630,7 @@ class UnitOfWork:
             or_(*(((links.c.subject == s) & (links.c.dialog_id == d)) for s, d in wanted))
         )
         known = {(row.subject, row.dialog_id) for row in self.conn.execute(query)}
-        rows = [
-            {"subject": subject, "dialog_id": dialog_id, "created_at": self.now}
-            for subject, dialog_id in wanted
-            if (subject, dialog_id) not in known
-        ]
-        _INSERT_LINK.many(self.conn, rows)
+        _INSERT_LINK.many(self.conn, [(*link, self.now) for link in wanted if link not in known])
 
     def _flush_wishes(self) -> None:
         """A wish under a known key: its end is told again, or will be when it comes."""
@@ -644,6 +664,14 @@ class UnitOfWork:
 DELIVERED_RANK = 3
 DONE_STATE = 4
 DEAD_STATE = 5
+
+
+def _last_heard(conversation: Conversation) -> tuple[int, int]:
+    return conversation.last_in_at or 0, conversation.last_at
+
+
+def _last_active(row: DialogRow) -> tuple[int, int]:
+    return row.updated_at, row.id
 
 
 def subject_state(conn: Connection, key: str, *, locked: bool = False) -> Any | None:
@@ -691,14 +719,9 @@ def _fields(delivery: NewDelivery) -> dict[str, Any]:
     return {name: getattr(delivery, name) for name in NewDelivery.__slots__}
 
 
-def _values(row: Any, names: Sequence[str]) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in names}
-
-
-def _contact_values(contact: Contact) -> dict[str, Any]:
-    values = _values(contact, _CONTACT_COLUMNS)
-    values["variables"] = orjson.dumps(contact.variables).decode()
-    return values
+def _contact_values(contact: Contact) -> Row:
+    """All but the time it was made."""
+    return (*_contact_row(contact), orjson.dumps(contact.variables).decode())
 
 
 __all__ = ["Contact", "Conversation", "DialogRow", "UnitOfWork", "deliveries", "finished_event"]

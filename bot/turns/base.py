@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.managers.routes import Groups
+from bot.turns.standing import KnownDialogs
 from dialogs.flows_set import Flows
 from integrations.base import Channel, Integration
 from storage.inbox import Claimed
@@ -48,6 +49,7 @@ class Service:
     background: Callable[[Callable[[], Awaitable[None]]], None]  # best effort, after the commit
     mark: Callable[[str, Callable[[], Awaitable[object]]], None]  # (person, mark): a read mark, some time soon
     delivered: Callable[[str, str], None]  # (channel, recipient): the last message arrived
+    dialogs: KnownDialogs = field(default_factory=KnownDialogs)
 
 
 @dataclass(slots=True)

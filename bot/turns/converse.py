@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 import structlog
 
 from bot.managers import handoff
@@ -17,7 +16,7 @@ from bot.turns.store import send_message, store_steps
 from dialogs.conversation import Conversation as Talk
 from dialogs.conversation import Outcome
 from dialogs.conversation import handle as decide
-from dialogs.dialog import Dialog, dialog_from_json
+from dialogs.dialog import Dialog
 from dialogs.engine import Step, take_over
 from dialogs.engine_limits import EventNotAccepted
 from dialogs.events import (
@@ -132,7 +131,7 @@ def offer(
         Talk(
             contact_id=None if contact is None else contact.id,
             channel="",
-            dialogs=[*_dialogs(turn, contact), *(_dialog(row, {}) for row in without_customer)],
+            dialogs=[*_dialogs(turn, contact), *(turn.service.dialogs.read(row.state, {}) for row in without_customer)],
             contact={} if contact is None else contact.variables,
             lang=(contact.lang if contact else None) or "ru",
             had_dialog=bool(contact),
@@ -244,11 +243,8 @@ def _dialogs(turn: Turn, contact: Contact | None, named: DialogRow | None = None
     if named is not None and named.status != "closed" and all(row.id != named.id for row in rows):
         rows = [named, *rows]
     variables: Mapping[str, Any] = {} if contact is None else contact.variables
-    return [_dialog(row, variables) for row in rows]
-
-
-def _dialog(row: DialogRow, variables: Mapping[str, Any]) -> Dialog:
-    return dialog_from_json(orjson.loads(row.state), contact=variables)
+    known = turn.service.dialogs
+    return [known.read(row.state, variables) for row in rows]
 
 
 def _channels(turn: Turn, contact: Contact) -> list[str]:

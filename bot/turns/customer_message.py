@@ -11,7 +11,7 @@ from bot.managers.words import word
 from bot.turns import converse
 from bot.turns.base import Postponed, Turn
 from bot.turns.people import heard, know
-from dialogs.events import ButtonPressed, MessageReceived
+from dialogs.events import ButtonPressed, MessageReceived, renamed
 from integrations.base import CannotRead, CustomerSaid, Order, StoredEvent
 from storage.clock import from_ms, to_ms
 from storage.inbox import Settled
@@ -26,7 +26,7 @@ ALERT_EVERY_MS = 3_600_000
 
 def handle(turn: Turn, fact: CustomerSaid) -> None:
     fact = _album(turn, fact)
-    said = replace(fact.said, id=turn.event_id)
+    said = renamed(fact.said, turn.event_id)
     contact, conversation = know(turn, fact.channel, fact.account, fact.person)
     at = to_ms(said.at)
     if not (isinstance(said, MessageReceived) and said.edits):
@@ -40,7 +40,7 @@ def handle(turn: Turn, fact: CustomerSaid) -> None:
         text=_text(said),
         status="received",
         at=at,
-        files=[asdict(file) for file in said.files] if isinstance(said, MessageReceived) else None,
+        files=[asdict(file) for file in said.files] if isinstance(said, MessageReceived) and said.files else None,
         external_id=said.message_id,
     )
     heard_by = converse.hear(turn, contact, conversation, _as_heard(turn, said))

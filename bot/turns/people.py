@@ -65,8 +65,10 @@ def heard(turn: Turn, conversation: Conversation, at_ms: int) -> None:
     if conversation.last_in_at is None or at_ms > conversation.last_in_at:
         conversation.last_in_at = at_ms
     conversation.last_at = turn.unit.now
-    conversation.unreachable = None
-    conversation.is_changed = True
+    conversation.is_touched = True
+    if conversation.unreachable is not None:
+        conversation.unreachable = None
+        conversation.is_changed = True
     turn.unit.unpark(conversation.id)
 
 

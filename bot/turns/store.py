@@ -15,7 +15,7 @@ import structlog
 from bot.managers import handoff
 from bot.turns.base import Turn
 from bot.turns.people import contact_key, window_is_closed
-from dialogs.dialog import Dialog, dialog_to_json
+from dialogs.dialog import Dialog
 from dialogs.effects import (
     CancelTimer,
     CloseHandoff,
@@ -62,7 +62,7 @@ def _store_step(
     where = f"{top.flow}.{top.step}"
     base = dialog.frames[0]
     from_step = None if row is None else row.step
-    state = orjson.dumps(dialog_to_json(dialog), default=str).decode()
+    state = turn.service.dialogs.write(dialog, instead=None if row is None else row.state)
     if row is None:
         row = DialogRow(
             dialog.id,
@@ -81,9 +81,10 @@ def _store_step(
         )
         unit.add_dialog(row)
     else:
-        row.step, row.status, row.turn, row.state, row.version = where, dialog.status, dialog.turn, state, base.version
-        row.updated_at = unit.now
-        row.is_changed = True
+        row.step, row.turn, row.state, row.updated_at = where, dialog.turn, state, unit.now
+        row.is_moved = True
+        if row.status != dialog.status or row.version != base.version:
+            row.status, row.version, row.is_changed = dialog.status, base.version, True
     if conversation is not None and not conversation.had_dialog:
         conversation.had_dialog = True
         conversation.is_changed = True
@@ -133,8 +134,7 @@ def _carry_out(
         elif isinstance(effect, CountGoal):
             unit.add_goal(flow=row.flow, version=row.version, goal=effect.goal, dialog_id=dialog.id)
         elif isinstance(effect, EndDialog):
-            row.tag = effect.tag
-            row.status = "closed"
+            row.tag, row.status, row.is_changed = effect.tag, "closed", True
             unit.end_timers(dialog.id)
         elif isinstance(effect, OpenHandoff):
             handoff.opened(turn, contact, conversation, dialog, effect)
@@ -220,7 +220,7 @@ def send_message(
             text=message.text if part == 0 else None,
             status="parked" if parked else "queued",
             at=unit.now,
-            files=[asdict(file) for file in message.files] if part == 0 else None,
+            files=[asdict(file) for file in message.files] if part == 0 and message.files else None,
             author=author,
         )
         unit.send(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import Connection, text
 
 from storage import inbox, outbox
-from storage.sqlite import sqlite_engine
 from storage.inbox import Claim, Claimed, NewEvent, Settled
 from storage.outbox import Ended, NewDelivery, Taken
+from storage.sqlite import sqlite_engine
 from storage.tables import DeliveryState, EventState, metadata
 
 START = 1_790_000_000_000
@@ -42,6 +43,24 @@ class Wish:
     next_try_at: int = START
     attempts: int = 0
     number: int = field(default=0)
+
+
+@dataclass
+class Starting:
+    """Begins rows at once as long as there is room, one of each recipient."""
+
+    room: int
+    owner: str = "me"
+
+    def chooses(self, conn: Connection, new: Sequence[NewDelivery]) -> list[bool]:
+        busy = outbox.busy(conn, "wire", {row.recipient for row in new})
+        chosen = []
+        for row in new:
+            goes = row.recipient not in busy and self.room > 0
+            busy.add(row.recipient)
+            self.room -= goes
+            chosen.append(goes)
+        return chosen
 
 
 class Stores(RuleBasedStateMachine):
@@ -142,6 +161,29 @@ class Stores(RuleBasedStateMachine):
         wish = Wish(f"w{len(self.wishes)}", recipient, next_try_at=self.now, number=len(self.wishes))
         self.write(lambda conn: outbox.add(conn, [NewDelivery(wish.key, "wire", "send", recipient, {}, self.now)]))
         self.wishes.append(wish)
+
+    @rule(recipients=st.lists(KEYS, min_size=1, max_size=3), room=st.integers(0, 3))
+    def something_is_wanted_while_a_sender_is_there(self, recipients: list[str], room: int) -> None:
+        open_ = {
+            wish.recipient
+            for wish in self.wishes
+            if wish.state in (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.UNKNOWN)
+        }
+        first = len(self.wishes)
+        new = [
+            NewDelivery(f"w{first + n}", "wire", "send", name, {"n": n}, self.now) for n, name in enumerate(recipients)
+        ]
+        expected = []
+        for row in new:
+            wish = Wish(row.key, row.recipient, next_try_at=self.now, number=len(self.wishes))
+            if row.recipient not in open_ and len(expected) < room:
+                wish.state, wish.attempts = DeliveryState.SENDING, 1
+                expected.append(row.key)
+            open_.add(row.recipient)
+            self.wishes.append(wish)
+        begun = self.write(lambda conn: outbox.add(conn, new, starter=Starting(room)))
+        assert [row.key for row in begun] == expected
+        self.taken |= {row.key: row for row in begun}
 
     @rule(room=st.integers(0, 4), slow=st.none() | KEYS)
     def a_sender_takes(self, room: int, slow: str | None) -> None:
