@@ -7,13 +7,13 @@ with its bytes, and its neighbours go on.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Set
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
 from integrations.base import IncomingEvent
-from integrations.whatsapp.wire import contact_for, digest, dump, moment, number_of, parse, storable
+from integrations.whatsapp.wire import contact_for, digest, dump, moment, number_of, parse, seconds_of, storable
 
 OBJECT = "whatsapp_business_account"
 ROUTED_FIELDS = frozenset({"messages", "user_preferences", "smb_message_echoes"})
@@ -36,19 +36,8 @@ MOST_UNREADABLE = 1000  # Meta puts at most 1000 updates into a POST; more broke
 
 State = Literal["waiting", "ignored", "dead"]
 
-
-@dataclass(slots=True)
-class _Cut:
-    """An event that is found but has no body yet: one event keeps the request's bytes, several are written apart."""
-
-    kind: str
-    external_id: str
-    key: str
-    occurred_at: datetime | None = None
-    state: State = "waiting"
-    error: str | None = None
-    parts: tuple[Any, str, Any, str | None, Any, Any] | None = None  # entry, field, value, array, item, contact
-    entry: Any = None  # of what has no such parts: the entry, cut down to what could not be read
+# Where an event was found: entry, field, value, array, item. Without a field: the entry, cut down to what is broken.
+_Place = tuple[Any, str | None, Any, str | None, Any]
 
 
 def split(body: bytes, numbers: Set[str], received_at: datetime) -> list[IncomingEvent]:
@@ -85,49 +74,39 @@ def _whole(
 
 
 class _Splitter:
+    """Events are made with the request's bytes as their body: one that is alone keeps them, several are written apart.
+
+    A POST of Meta holds one event as a rule, so what only several need is left to `_apart`.
+    """
+
+    __slots__ = ("_body", "_broken", "_found", "_numbers", "_overflow", "_received_at")
+
     def __init__(self, body: bytes, numbers: Set[str], received_at: datetime) -> None:
         self._body = body
         self._numbers = numbers
         self._received_at = received_at
-        self._cuts: list[_Cut] = []
+        self._found: list[tuple[IncomingEvent, _Place | None]] = []
         self._broken: set[str] = set()  # ids of unreadable items: a thousand nulls are one event
         self._overflow = False
 
     def events(self) -> list[IncomingEvent]:
         if self._overflow:
-            self._cuts.append(
-                _Cut(
-                    "unreadable",
-                    f"unreadable:{self._body_hash()}",
-                    "whatsapp-unreadable",
-                    state="dead",
-                    error="the body holds more broken updates than are kept apart",
-                )
-            )
-        is_alone = len(self._cuts) == 1
-        return [
-            IncomingEvent(
-                cut.kind,
-                cut.external_id,
-                cut.key,
-                self._body if is_alone else self._written(cut),
-                cut.occurred_at,
-                cut.state,
-                cut.error,
-            )
-            for cut in self._cuts
-        ]
+            event = _whole(self._body, "the body holds more broken updates than are kept apart")
+            self._found.append((event, None))
+        if len(self._found) == 1:
+            return [self._found[0][0]]
+        return [self._apart(event, place) for event, place in self._found]
 
     def entry(self, entry: Any) -> None:
         changes = entry.get("changes") if isinstance(entry, dict) else None
         if not isinstance(changes, list):
-            self._unreadable(entry, "", None, None, entry, "an entry without a list of changes", kept=entry)
+            self._unreadable((entry, None, None, None, entry), "an entry without a list of changes")
             return
         for change in changes:
             field = change.get("field") if isinstance(change, dict) else None
             if not isinstance(field, str):
                 kept = {"id": entry.get("id"), "changes": [change]}
-                self._unreadable(entry, "", None, None, change, "a change without a field", kept=kept)
+                self._unreadable((kept, None, None, None, change), "a change without a field")
             elif field in ROUTED_FIELDS:
                 self._routed(entry, field, change.get("value"))
             else:
@@ -138,84 +117,66 @@ class _Splitter:
     def _routed(self, entry: Any, field: str, value: Any) -> None:
         number = number_of(value)
         if number is None:
-            self._unreadable(entry, field, value, None, None, "a change that does not say which number it is for")
+            error = "a change that does not say which number it is for"
+            self._unreadable((entry, field, value, None, None), error)
             return
+        account, is_ours = storable(number), number in self._numbers
         is_bare = True
         for array, cutter in _CUTTERS.items():
             items = value.get(array)
             if items is None:
                 continue
-            is_bare = is_bare and items == []
             if not isinstance(items, list):
-                self._unreadable(entry, field, value, array, items, f"{array} is not a list")
+                is_bare = False
+                self._unreadable((entry, field, value, array, items), f"{array} is not a list")
                 continue
             for item in items:
-                cut = cutter(number, item) if isinstance(item, dict) else None
-                if cut is None:
-                    self._unreadable(entry, field, value, array, item, f"an item of {array} without id or person")
-                    continue
-                cut.parts = entry, field, value, array, item, self._contact(value, item)
-                self._add(cut, number)
+                is_bare = False
+                place = entry, field, value, array, item
+                event = cutter(self._body, account, item) if isinstance(item, dict) else None
+                if event is None:
+                    self._unreadable(place, f"an item of {array} without id or person")
+                else:
+                    self._found.append((event if is_ours else _foreign(event), place))
         if is_bare:
-            self._bare(entry, field, value, number)
+            found = self._bare(entry, field, value, number)
+            self._found += [(event if is_ours else _foreign(event), place) for event, place in found]
 
-    def _bare(self, entry: Any, field: str, value: Any, number: str) -> None:
+    def _bare(self, entry: Any, field: str, value: Any, number: str) -> Iterator[tuple[IncomingEvent, _Place]]:
         """A change without messages or statuses: errors of the account, or something that is new to us."""
         errors = value.get("errors")
         if not isinstance(errors, list) or not errors:
-            cut = _Cut(f"field:{field}", self._day_id(field, entry, value), f"whatsapp-field:{field}")
-            cut.state, cut.error = "ignored", "the change holds nothing that we know"
-            cut.parts = entry, field, value, None, None, None
-            self._add(cut, number)
+            what, error = f"field:{field}", "the change holds nothing that we know"
+            day_id = self._day_id(field, entry, value)
+            event = IncomingEvent(what, day_id, f"whatsapp-{what}", self._body, None, "ignored", error)
+            yield event, (entry, field, value, None, None)
             return
-        for error in errors:
-            cut = _Cut("errors", self._day_id("errors", entry, [number, error]), f"whatsapp-errors:{storable(number)}")
-            cut.parts = entry, field, value, "errors", error, None
-            self._add(cut, number)
-
-    def _add(self, cut: _Cut, number: str) -> None:
-        if number not in self._numbers:
-            cut.kind, cut.external_id = "foreign", f"foreign:{cut.external_id}"
-            cut.state, cut.error = "ignored", "the update is for a number that is not configured here"
-        self._cuts.append(cut)
-
-    @staticmethod
-    def _contact(value: Any, item: Any) -> dict[str, Any] | None:
-        contacts = value.get("contacts")
-        if not contacts:
-            return None
-        wa_id = item.get("from") or item.get("recipient_id") or item.get("wa_id")
-        user_id = item.get("from_user_id") or item.get("recipient_user_id") or item.get("user_id")
-        return contact_for(contacts, wa_id, user_id)
+        for problem in errors:
+            day_id = self._day_id("errors", entry, [number, problem])
+            event = IncomingEvent("errors", day_id, f"whatsapp-errors:{storable(number)}", self._body)
+            yield event, (entry, field, value, "errors", problem)
 
     # --------------------------------------------------------------------------------------- everything else
 
     def _other(self, entry: Any, field: str, value: Any) -> None:
         name = field if len(field) <= 60 and field.isascii() and field.isprintable() else storable(field)[:16]
-        cut = _Cut(f"field:{name}", self._day_id(field, entry, value), f"whatsapp-field:{name}")
-        cut.occurred_at = moment(entry.get("time"))
-        if field not in NOTICE_FIELDS:
-            cut.state, cut.error = "ignored", "updates of this field are kept and not handled"
-        cut.parts = entry, field, value, None, None, None
-        self._cuts.append(cut)
+        state: State = "waiting" if field in NOTICE_FIELDS else "ignored"
+        error = None if field in NOTICE_FIELDS else "updates of this field are kept and not handled"
+        day_id, at = self._day_id(field, entry, value), moment(entry.get("time"))
+        event = IncomingEvent(f"field:{name}", day_id, f"whatsapp-field:{name}", self._body, at, state, error)
+        self._found.append((event, (entry, field, value, None, None)))
 
-    def _unreadable(
-        self, entry: Any, field: str, value: Any, array: str | None, item: Any, error: str, kept: Any = None
-    ) -> None:
-        name = digest([field, number_of(value), array, item if array or item is not None else value])
-        external_id = f"unreadable:{name or self._body_hash()}"
-        if external_id in self._broken:
+    def _unreadable(self, place: _Place, error: str) -> None:
+        _, field, value, array, item = place
+        broken = item if array or item is not None else value
+        name = digest([field or "", number_of(value), array, broken]) or self._body_hash()
+        if name in self._broken:
             return
         if len(self._broken) >= MOST_UNREADABLE:
             self._overflow = True
             return
-        self._broken.add(external_id)
-        cut = _Cut("unreadable", external_id, "whatsapp-unreadable", None, "dead", error)
-        if field:
-            cut.parts = entry, field, value, array, item, None
-        else:
-            cut.entry = kept
-        self._cuts.append(cut)
+        self._broken.add(name)
+        self._found.append((_whole(self._body, error, name=name), place))
 
     def _day_id(self, field: str, entry: Any, value: Any) -> str:
         """Account notices have no id. `entry.time` tells two of them apart; without it, the day they came on."""
@@ -225,23 +186,48 @@ class _Splitter:
     def _body_hash(self) -> str:
         return hashlib.sha256(self._body).hexdigest()
 
-    def _written(self, cut: _Cut) -> bytes:
-        """The envelope with this event alone. What has no place in one, or is nested too deeply, keeps everything."""
-        if cut.parts is None:
-            written = dump({"object": OBJECT, "entry": [cut.entry]})
-            return self._body if cut.entry is None or written is None else written
-        entry, field, value, array, item, contact = cut.parts
-        small = value
-        if array is not None:
-            small = {name: value[name] for name in ("messaging_product", "metadata") if name in value}
-            if contact is not None:
-                small["contacts"] = [contact]
-            if array == "messages" and "errors" in value:
-                small["errors"] = value["errors"]  # they explain a message without content (contract, section 4.3)
-            small[array] = [item]
-        around = {name: entry[name] for name in ("id", "time") if name in entry}
-        written = dump({"object": OBJECT, "entry": [{**around, "changes": [{"field": field, "value": small}]}]})
-        return self._body if written is None else written
+    def _apart(self, event: IncomingEvent, place: _Place | None) -> IncomingEvent:
+        """With an envelope of its own. What has no place in one, or is nested too deeply, keeps everything."""
+        if place is None or place[0] is None:
+            return event
+        entry = _entry_of(place, _contact_of(event, place))
+        written = dump({"object": OBJECT, "entry": [entry]})
+        if written is None:
+            return event
+        return IncomingEvent(
+            event.kind, event.external_id, event.key, written, event.occurred_at, event.state, event.error
+        )
+
+
+def _foreign(event: IncomingEvent) -> IncomingEvent:
+    error = "the update is for a number that is not configured here"
+    return replace(event, kind="foreign", external_id=f"foreign:{event.external_id}", state="ignored", error=error)
+
+
+def _entry_of(place: _Place, contact: dict[str, Any] | None) -> Any:
+    entry, field, value, array, item = place
+    if field is None:
+        return entry
+    small = value
+    if array is not None:
+        small = {name: value[name] for name in ("messaging_product", "metadata") if name in value}
+        if contact is not None:
+            small["contacts"] = [contact]
+        if array == "messages" and "errors" in value:
+            small["errors"] = value["errors"]  # they explain a message without content (contract, section 4.3)
+        small[array] = [item]
+    around = {name: entry[name] for name in ("id", "time") if name in entry}
+    return {**around, "changes": [{"field": field, "value": small}]}
+
+
+def _contact_of(event: IncomingEvent, place: _Place) -> dict[str, Any] | None:
+    _, _, value, array, item = place
+    contacts = value.get("contacts") if array in _CUTTERS and event.kind != "unreadable" else None
+    if not contacts:
+        return None
+    wa_id = item.get("from") or item.get("recipient_id") or item.get("wa_id")
+    user_id = item.get("from_user_id") or item.get("recipient_user_id") or item.get("user_id")
+    return contact_for(contacts, wa_id, user_id)
 
 
 # ------------------------------------------------------------------------------------------------ items of the arrays
@@ -252,68 +238,66 @@ def _text(item: dict[str, Any], name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def conversation_key(number: str, address: str) -> str:
-    """The same person writing to two of our numbers is two conversations."""
-    return f"whatsapp:{storable(number)}:{storable(address)}"
-
-
-def _message(number: str, item: dict[str, Any]) -> _Cut | None:
+def _message(body: bytes, account: str, item: dict[str, Any]) -> IncomingEvent | None:
+    """The same person writing to two of our numbers is two conversations: the key names the number too."""
     wamid = _text(item, "id")
     address = _text(item, "from") or _text(item, "from_user_id")
     if wamid is None or address is None:
         return None
-    cut = _Cut(
+    is_in_group = bool(item.get("group_id"))
+    return IncomingEvent(
         "system" if item.get("type") == "system" else "message",
-        f"{storable(number)}:{storable(wamid)}",
-        conversation_key(number, address),
+        f"{account}:{storable(wamid)}",
+        f"whatsapp:{account}:{storable(address)}",
+        body,
         moment(item.get("timestamp")),
+        "ignored" if is_in_group else "waiting",
+        "a message of a group chat" if is_in_group else None,
     )
-    if item.get("group_id"):
-        cut.state, cut.error = "ignored", "a message of a group chat"
-    return cut
 
 
-def _status(number: str, item: dict[str, Any]) -> _Cut | None:
+def _status(body: bytes, account: str, item: dict[str, Any]) -> IncomingEvent | None:
     """Statuses have a key of their own: a flood of them never holds up a message."""
     wamid, status = _text(item, "id"), _text(item, "status")
     if wamid is None or status is None:
         return None
-    at = moment(item.get("timestamp"))
-    second = int(at.timestamp()) if at is not None else "-"
-    return _Cut(
+    second = seconds_of(item.get("timestamp"))
+    about = storable(wamid)
+    return IncomingEvent(
         "status",
-        f"{storable(number)}:{storable(wamid)}:{storable(status)}:{second}",
-        f"whatsapp-status:{storable(wamid)}",
-        at,
+        f"{account}:{about}:{storable(status)}:{'-' if second is None else second}",
+        f"whatsapp-status:{about}",
+        body,
+        moment(second),
     )
 
 
-def _echo(number: str, item: dict[str, Any]) -> _Cut | None:
+def _echo(body: bytes, account: str, item: dict[str, Any]) -> IncomingEvent | None:
     wamid = _text(item, "id")
     address = _text(item, "to") or _text(item, "to_user_id")
     if wamid is None or address is None:
         return None
-    return _Cut(
-        "echo",
-        f"{storable(number)}:{storable(wamid)}",
-        conversation_key(number, address),
-        moment(item.get("timestamp")),
-    )
+    key = f"whatsapp:{account}:{storable(address)}"
+    return IncomingEvent("echo", f"{account}:{storable(wamid)}", key, body, moment(item.get("timestamp")))
 
 
-def _preference(number: str, item: dict[str, Any]) -> _Cut | None:
+def _preference(body: bytes, account: str, item: dict[str, Any]) -> IncomingEvent | None:
     address = _text(item, "wa_id") or _text(item, "user_id")
     value = _text(item, "value")
     if address is None or value is None:
         return None
-    at = moment(item.get("timestamp"))
-    second = int(at.timestamp()) if at is not None else "-"
-    category = _text(item, "category") or "-"
-    what = ":".join(storable(part) for part in (number, "preference", address, category, value))
-    return _Cut("preference", f"{what}:{second}", conversation_key(number, address), at)
+    second = seconds_of(item.get("timestamp"))
+    person, category = storable(address), storable(_text(item, "category") or "-")
+    return IncomingEvent(
+        "preference",
+        f"{account}:preference:{person}:{category}:{storable(value)}:{'-' if second is None else second}",
+        f"whatsapp:{account}:{person}",
+        body,
+        moment(second),
+    )
 
 
-_CUTTERS: dict[str, Callable[[str, dict[str, Any]], _Cut | None]] = {
+_CUTTERS: dict[str, Callable[[bytes, str, dict[str, Any]], IncomingEvent | None]] = {
     "messages": _message,
     "statuses": _status,
     "message_echoes": _echo,

@@ -26,7 +26,7 @@ class WhatsAppWebhook:
 
     def __init__(self, settings: WhatsAppSettings) -> None:
         self._verify_token = settings.verify_token.encode()
-        self._secrets = tuple(secret.encode() for secret in settings.app_secrets)
+        self._signers = tuple(Signer(secret.encode()) for secret in settings.app_secrets)
         self._numbers = frozenset(settings.numbers)
 
     def receive(self, request: Request) -> Answer | Received:
@@ -41,14 +41,12 @@ class WhatsAppWebhook:
 
     def _is_signed(self, signature: str | None, body: bytes) -> bool:
         """Over the bytes as received: parsing and writing again would change every Russian letter."""
-        if not signature or not signature.startswith("sha256="):
+        if not signature or not signature.isascii():
             return False
-        given = signature[7:].encode("utf-8", "surrogateescape")
-        # Every secret is tried: how long the check takes must not tell which one fitted.
-        fits = [
-            hmac.compare_digest(given, hmac.digest(secret, body, "sha256").hex().encode()) for secret in self._secrets
-        ]
-        return any(fits)
+        is_fit = False
+        for signer in self._signers:  # all are tried: how long the check takes must not tell which one fitted
+            is_fit |= hmac.compare_digest(signature, signer.sign(body))
+        return is_fit
 
     def _verified(self, query: Mapping[str, Sequence[str]]) -> Answer:
         """Each of the three parameters exactly once, otherwise it was not Meta."""
@@ -68,3 +66,18 @@ class WhatsAppWebhook:
 def _accepted(_: Sequence[Outcome]) -> Answer:
     """The same for news and repeats: Meta ignores the body and repeats anything but 200 for seven days."""
     return _ACCEPTED
+
+
+class Signer:
+    """Meta's signatures: "sha256=" and the HMAC-SHA256 of the body.
+
+    Begun with the secret once and copied for every body, which costs less than beginning anew.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self._begun = hmac.new(secret, digestmod="sha256")
+
+    def sign(self, body: bytes) -> str:
+        signing = self._begun.copy()
+        signing.update(body)
+        return f"sha256={signing.hexdigest()}"

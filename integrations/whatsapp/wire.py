@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -19,20 +18,24 @@ LATEST_S = 4_102_444_800  # 2100-01-01: a later time is nonsense, not a date
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BOM = b"\xef\xbb\xbf"
 
 
 def parse(body: bytes) -> Any:
     """Read one JSON document.
 
-    A lone surrogate escape, which is valid JSON but cannot be encoded again, becomes U+FFFD. NaN and Infinity, which
-    are not JSON, become null: one of them must not take a whole batch along.
+    A lone surrogate escape, which is valid JSON but cannot be encoded again, becomes U+FFFD: no string that is read
+    here holds one. NaN and Infinity, which are not JSON, become null: one of them must not take a whole batch along.
     Raises ValueError for everything else that is not JSON, and for nesting of about 1000 levels.
     """
-    with suppress(orjson.JSONDecodeError):
+    try:
         return orjson.loads(body)
-    repaired = _ESCAPE.sub(_repaired, body.removeprefix(_BOM))
+    except orjson.JSONDecodeError:
+        return _parse_repaired(_ESCAPE.sub(_repaired, body.removeprefix(_BOM)))
+
+
+def _parse_repaired(repaired: bytes) -> Any:
     with suppress(orjson.JSONDecodeError):
         return orjson.loads(repaired)
     try:
@@ -67,10 +70,8 @@ def digest(value: Any) -> str | None:
 
 
 def clean(text: str) -> str:
-    """The text without what databases refuse: NUL is dropped, lone surrogates become U+FFFD."""
-    if "\x00" in text:
-        text = text.replace("\x00", "")
-    return _SURROGATE.sub("\ufffd", text)
+    """The text without NUL, which databases refuse. They refuse lone surrogates too, but JSON is read without those."""
+    return text.replace("\x00", "")
 
 
 def storable(identifier: str) -> str:
@@ -80,25 +81,32 @@ def storable(identifier: str) -> str:
     return hashlib.sha256(identifier.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def moment(timestamp: Any) -> datetime | None:
+def seconds_of(timestamp: Any) -> int | None:
     """Unix seconds, a string in messages and a number in `user_preferences`; None if it is no time."""
-    if isinstance(timestamp, bool) or not isinstance(timestamp, str | int | float):
+    if type(timestamp) is not str and type(timestamp) not in (int, float):
         return None
     try:
         seconds = int(timestamp)
     except (ValueError, OverflowError):
         return None
-    return datetime.fromtimestamp(seconds, UTC) if 0 <= seconds <= LATEST_S else None
+    return seconds if 0 <= seconds <= LATEST_S else None
 
 
-def changes_of(document: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def moment(timestamp: Any) -> datetime | None:
+    seconds = seconds_of(timestamp)
+    return _EPOCH + timedelta(0, seconds) if seconds is not None else None
+
+
+def changes_of(document: Any) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Every (entry, change) that has the shape of one."""
+    found = []
     entries = document.get("entry") if isinstance(document, dict) else None
     for entry in entries if isinstance(entries, list) else ():
         changes = entry.get("changes") if isinstance(entry, dict) else None
         for change in changes if isinstance(changes, list) else ():
             if isinstance(change, dict):
-                yield entry, change
+                found.append((entry, change))
+    return found
 
 
 def number_of(value: Any) -> str | None:

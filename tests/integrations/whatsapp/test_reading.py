@@ -317,3 +317,100 @@ def test_one_wrong_part_of_a_message_does_not_spoil_the_rest() -> None:
     assert isinstance(fact, CustomerSaid)
     assert isinstance(fact.said, MessageReceived)
     assert (fact.said.text, fact.person.name, fact.reply_to) == ("7", None, None)
+
+
+def read_message(**changes: Any) -> list[Fact]:
+    """What a text message of Anna's means with these fields of hers instead; None takes a field away."""
+    document: dict[str, Any] = json.loads(sample("02_text_2026_shape.json"))
+    message = {**document["entry"][0]["changes"][0]["value"]["messages"][0], **changes}
+    kept = {name: value for name, value in message.items() if value is not None}
+    document["entry"][0]["changes"][0]["value"]["messages"] = [kept]
+    return list(READ(StoredEvent(1, "whatsapp", "message", "x", json.dumps(document).encode(), NOW)))
+
+
+def read_said(**changes: Any) -> CustomerSaid:
+    (fact,) = read_message(**changes)
+    assert isinstance(fact, CustomerSaid)
+    return fact
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [("да", "да"), ("", ""), ("\x00да\x00", "да"), (7, "7"), (1.5, "1.5"), (True, None), ([], None), ({}, None)],
+)
+def test_a_text_may_be_a_number_and_nothing_else(body: Any, text: str | None) -> None:
+    message = read_said(text={"body": body}).said
+    assert isinstance(message, MessageReceived)
+    assert (message.text, message.unsupported) == (text, text is None)
+
+
+@pytest.mark.parametrize(
+    ("claim", "is_voice"),
+    [(True, True), (False, False), (1, True), ("true", True), ("no", False), ("maybe", False), (2, False), ([], False)],
+)
+def test_a_claim_may_be_written_in_another_way(claim: Any, is_voice: bool) -> None:
+    message = read_said(type="audio", audio={"id": "1", "voice": claim}, context={"forwarded": claim})
+    assert isinstance(message.said, MessageReceived)
+    assert message.said.files == (File("1", "voice" if is_voice else "audio"),)
+    assert message.extra.get("forwarded", False) is is_voice
+
+
+@pytest.mark.parametrize(
+    ("code", "known"), [(131051, 131051), ("131051", 131051), (131051.0, 131051), ("poll", None), (1.5, None)]
+)
+def test_an_error_code_may_be_written_in_another_way(code: Any, known: int | None) -> None:
+    extra = read_said(type="unsupported", errors=[{"code": code, "title": "x"}, 5, None]).extra
+    assert extra["errors"] == [{"code": known, "details": "x"}]
+
+
+@pytest.mark.parametrize(
+    ("latitude", "place"), [(55.5, 55.5), (55, 55.0), ("55.5", 55.5), (90.5, None), ("x", None), (None, None)]
+)
+def test_a_place_is_on_the_globe(latitude: Any, place: float | None) -> None:
+    message = read_said(type="location", location={"latitude": latitude, "longitude": 1, "name": 5}).said
+    assert isinstance(message, MessageReceived)
+    assert message.location == (None if place is None else Location(place, 1.0, "5"))
+    assert message.unsupported is (place is None)
+
+
+def test_media_without_an_id_is_unsupported() -> None:
+    for media in ({}, {"id": ""}, {"id": "\x00"}, {"id": []}, "x"):
+        message = read_said(type="image", image=media).said
+        assert isinstance(message, MessageReceived)
+        assert (message.files, message.unsupported) == ((), True)
+
+
+def test_what_comes_with_a_text_is_kept_beside_it() -> None:
+    assert read_said().extra == {}
+    order = {"catalog_id": 5, "product_items": [{"quantity": "2", "item_price": 9.90}, "x"]}
+    extra = read_said(
+        referral={"source_id": "1"}, order=order, interactive={"nfm_reply": {"response_json": "{}"}}
+    ).extra
+    assert extra == {
+        "referral": {"source_id": "1"},
+        "order": {"catalog_id": "5", "product_items": [{"quantity": 2, "item_price": "9.9"}]},
+        "form": "{}",
+    }
+
+
+def test_a_status_has_its_first_error_and_nothing_else_is_needed() -> None:
+    document: dict[str, Any] = json.loads(sample("47_status_delivered_2026.json"))
+    status = document["entry"][0]["changes"][0]["value"]["statuses"][0]
+    status |= {"errors": [None, {"code": "131047"}, {"code": 1}], "timestamp": [], "biz_opaque_callback_data": 5}
+    (fact,) = READ(StoredEvent(1, "whatsapp", "status", "x", json.dumps(document).encode(), NOW))
+    assert fact == DeliveryReported(
+        "whatsapp", status["id"], "delivered", 3, NOW, "5", code="131047", window_closed=True
+    )
+
+
+@pytest.mark.parametrize("missing", [{"id": None}, {"id": []}, {"from": "\x00", "from_user_id": None}])
+def test_a_message_without_id_or_person_cannot_be_read(missing: dict[str, Any]) -> None:
+    with pytest.raises(CannotRead):
+        read_message(**missing)
+
+
+@pytest.mark.parametrize("field", [[], {}, 5, None])
+def test_a_change_with_a_strange_field_cannot_be_read(field: Any) -> None:
+    body = json.dumps({"entry": [{"changes": [{"field": field, "value": {}}]}]}).encode()
+    with pytest.raises(CannotRead):
+        READ(StoredEvent(1, "whatsapp", "unreadable", "x", body, NOW))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import time
 from contextlib import suppress
@@ -17,7 +18,8 @@ from hypothesis import strategies as st
 from integrations.base import Answer, CannotRead, CustomerSaid, IncomingEvent, Outcome, Received, Request
 from integrations.whatsapp.reading import make_reader
 from integrations.whatsapp.splitting import MOST_UNREADABLE, ROUTED_FIELDS
-from integrations.whatsapp.webhook import WhatsAppWebhook
+from integrations.whatsapp.webhook import Signer, WhatsAppWebhook
+from integrations.whatsapp.wire import parse
 from tests.integrations.whatsapp.given import NOW, manifest, post, sample, settings, sign, stored
 
 WEBHOOK = WhatsAppWebhook(settings())
@@ -124,6 +126,15 @@ def test_the_signature_covers_the_bytes_and_not_the_meaning() -> None:
     got = WEBHOOK.receive(post(rewritten, case["signature"]))
     assert isinstance(got, Answer)
     assert got.status == 401
+
+
+@hypothesis_settings(max_examples=100, deadline=None)
+@given(secret=st.binary(max_size=150), body=st.binary(max_size=5000))
+def test_our_signature_is_the_standards(secret: bytes, body: bytes) -> None:
+    signer = Signer(secret)
+    assert [signer.sign(b"another body"), signer.sign(body)] == [
+        f"sha256={hmac.digest(secret, given, 'sha256').hex()}" for given in (b"another body", body)
+    ]
 
 
 def test_while_a_secret_is_being_changed_both_are_good() -> None:
@@ -342,6 +353,15 @@ def test_texts_are_made_fit_for_storing(escape: bytes, text: str) -> None:
     (fact,) = READ(stored(event))
     assert isinstance(fact, CustomerSaid)
     assert fact.said.text == text  # type: ignore[union-attr]
+
+
+@hypothesis_settings(max_examples=200, deadline=None)
+@given(text=st.text(st.characters(categories=("Cs", "Lu", "Po"))), junk=st.binary(max_size=3))
+def test_whatever_is_read_can_be_encoded(text: str, junk: bytes) -> None:
+    escaped = json.dumps({text: [text]}).encode()
+    for body in (escaped, escaped.replace(rb"\u", rb"\\u"), escaped.replace(rb"\u", rb"\u" + junk)):
+        with suppress(ValueError):
+            orjson.dumps(parse(body))  # raises TypeError for a lone surrogate
 
 
 JSON = st.recursive(
