@@ -12,4 +12,5 @@ class Clock:
         self._offset = timedelta(seconds=offset_s)
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self._offset
+        now = datetime.now(UTC)
+        return now + self._offset if self._offset else now

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
@@ -17,12 +16,12 @@ from integrations.base import IncomingEvent, Outcome
 from storage import inbox, wakeups
 from storage.clock import to_ms
 from storage.database import Database, DatabaseAway
-from storage.inbox import NewEvent, Stored
+from storage.inbox import Stored
 from storage.tables import EventState, events
 
 log = structlog.get_logger(__name__)
 
-_STATES = {"waiting": EventState.WAITING, "ignored": EventState.IGNORED, "dead": EventState.DEAD}
+_STATES = {"waiting": int(EventState.WAITING), "ignored": int(EventState.IGNORED), "dead": int(EventState.DEAD)}
 _SECRET_HEADERS = frozenset(
     {"authorization", "cookie", "proxy-authorization", "x-api-key", "x-telegram-bot-api-secret-token", "x-token"}
 )
@@ -38,18 +37,29 @@ class IntakeBusy(Exception):
         self.retry_after_s = retry_after_s
 
 
-@dataclass(slots=True)
 class _Pending:
-    source: str
-    events: Sequence[IncomingEvent]
-    received_at: int
-    headers: str | None
-    batch: bytes | None
-    future: asyncio.Future[list[Stored]]
-    size: int = field(init=False)
+    """What one request, or one round of polling, brought."""
 
-    def __post_init__(self) -> None:
-        self.size = sum([len(event.body) for event in self.events]) + len(self.batch or b"")
+    __slots__ = ("batch", "events", "future", "headers", "received_at", "size", "source")
+
+    def __init__(
+        self,
+        source: str,
+        events: Sequence[IncomingEvent],
+        received_at: int,
+        headers: str | None,
+        batch: bytes | None,
+        future: asyncio.Future[list[Stored]],
+    ) -> None:
+        self.source = source
+        self.events = events
+        self.received_at = received_at
+        self.headers = headers
+        self.batch = batch
+        self.future = future
+        self.size = len(batch or b"")
+        for event in events:
+            self.size += len(event.body)
 
 
 def masked_headers(headers: Mapping[str, str]) -> str:
@@ -182,21 +192,22 @@ class Intake:
 
 
 def _insert(conn: Connection, taken: list[_Pending], same: inbox.Same | None) -> list[list[Stored]]:
-    rows: list[NewEvent] = []
+    rows = []
     for pending in taken:
         batch_id = None
         if pending.batch is not None:
             batch_id = inbox.put_batch_body(conn, pending.source, pending.batch, pending.received_at)
         for event in pending.events:
+            occurred_at = event.occurred_at
             rows.append(
-                NewEvent(
+                inbox.event_row(
                     pending.source,
                     event.external_id,
                     event.kind,
                     event.key,
                     event.body,
                     pending.received_at,
-                    None if event.occurred_at is None else to_ms(event.occurred_at),
+                    None if occurred_at is None else to_ms(occurred_at),
                     _STATES[event.state],
                     None,
                     event.error,
@@ -204,7 +215,7 @@ def _insert(conn: Connection, taken: list[_Pending], same: inbox.Same | None) ->
                     batch_id,
                 )
             )
-    stored = inbox.put(conn, rows, same=same)
+    stored = inbox.put_rows(conn, rows, same=same)
     wakeups.notify(conn)
     result: list[list[Stored]] = []
     position = 0

@@ -1,17 +1,19 @@
 """The inbox: every event once, in order within its key.
 
-The hot statements are driver-level SQL. In SQLite one statement a row is a microsecond away from `executemany` and
-tells which rows are new; in PostgreSQL one `unnest` does.
+The hot statements are driver-level SQL: many rows in one statement, with `values` in SQLite and `unnest` in
+PostgreSQL.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, text, update
 
+from storage.hot import Row, driver_of
 from storage.tables import EventState, batches, conflicts, events, metadata
 
 _COLUMNS = (
@@ -29,9 +31,10 @@ _COLUMNS = (
     "body",
     "batch_id",
 )
-_INSERT_SQLITE = (
-    f"insert into events ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))}) on conflict do nothing"  # noqa: S608
-)
+_BODY, _RECEIVED_AT = _COLUMNS.index("body"), _COLUMNS.index("received_at")
+_AT_ONCE = 64  # rows of one statement in SQLite
+_LAST_SQLITE = "select seq from sqlite_sequence where name = 'events'"
+_FIND_SQLITE = "select id from events where minute = ? and source = ? and external_id = ?"
 _INSERT_POSTGRES = text(
     """
     insert into events (minute, source, external_id, kind, key, position, state, due_at, received_at, error, headers,
@@ -114,23 +117,53 @@ class NewEvent:
     headers: str | None = None
     batch_id: int | None = None
 
-    def row(self) -> tuple[Any, ...]:
-        occurred = self.occurred_at
-        return (
-            0 if occurred is None else occurred // 60_000,
+    def row(self) -> Row:
+        return event_row(
             self.source,
             self.external_id,
             self.kind,
             self.key,
-            self.received_at if occurred is None else occurred,
+            self.body,
+            self.received_at,
+            self.occurred_at,
             int(self.state),
             self.due_at,
-            self.received_at,
             self.error,
             self.headers,
-            self.body,
             self.batch_id,
         )
+
+
+def event_row(
+    source: str,
+    external_id: str,
+    kind: str,
+    key: str,
+    body: bytes,
+    received_at: int,
+    occurred_at: int | None,
+    state: int,
+    due_at: int | None,
+    error: str | None,
+    headers: str | None,
+    batch_id: int | None,
+) -> Row:
+    """A row of `_COLUMNS`. Times in milliseconds."""
+    return (
+        0 if occurred_at is None else occurred_at // 60_000,
+        source,
+        external_id,
+        kind,
+        key,
+        received_at if occurred_at is None else occurred_at,
+        state,
+        due_at,
+        received_at,
+        error,
+        headers,
+        body,
+        batch_id,
+    )
 
 
 @dataclass(slots=True)
@@ -169,36 +202,75 @@ Same = Callable[[str, bytes, bytes], bool]
 
 def put(conn: Connection, new: Sequence[NewEvent], *, same: Same | None = None) -> list[Stored]:
     """Add events; a known one has no effect, one that says something else is kept aside as a conflict."""
-    rows = [event.row() for event in new]
-    found: list[Stored | None]
-    if conn.dialect.name == "sqlite":
-        execute = conn.connection.driver_connection.execute  # type: ignore[union-attr]
-        found = []
-        for row in rows:
-            cursor = execute(_INSERT_SQLITE, row)
-            found.append(Stored(cursor.lastrowid, True) if cursor.rowcount == 1 else None)
-    else:
-        arrays = dict(zip(_COLUMNS, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
-        inserted: dict[tuple[int, str, str], int] = {}
-        if rows:
-            for id_, minute, source, external_id in conn.execute(_INSERT_POSTGRES, arrays):
-                inserted[minute, source, external_id] = id_
-        found = []
-        for row in rows:
-            id_ = inserted.pop((row[0], row[1], row[2]), None)
-            found.append(None if id_ is None else Stored(id_, True))
-    return [stored or _known(conn, event, same) for stored, event in zip(found, new, strict=True)]
+    return put_rows(conn, [event.row() for event in new], same=same)
 
 
-def _known(conn: Connection, event: NewEvent, same: Same | None) -> Stored:
-    minute, source, external_id = event.row()[:3]
+def put_rows(conn: Connection, rows: Sequence[Row], *, same: Same | None = None) -> list[Stored]:
+    """The same for rows as `event_row` makes them."""
+    if not rows:
+        return []
+    raw = driver_of(conn)
+    ids = _put_postgres(conn, rows) if raw is None else _put_sqlite(raw, rows)
+    return [_known(conn, row, same) if id_ is None else Stored(id_, True) for id_, row in zip(ids, rows, strict=True)]
+
+
+def _put_sqlite(raw: Any, rows: Sequence[Row]) -> list[int | None]:
+    """The number of each row that is new."""
+    ids: list[int | None] = []
+    last = 0
+    if len(rows) > 1:
+        found = raw.execute(_LAST_SQLITE).fetchone()
+        last = found[0] if found else 0
+    while len(ids) < len(rows):
+        size = min(_AT_ONCE, 1 << ((len(rows) - len(ids)).bit_length() - 1))  # few sizes: few statements to prepare
+        chunk = rows[len(ids) : len(ids) + size]
+        cursor = raw.execute(_insert_sqlite(size), [value for row in chunk for value in row])
+        added = cursor.rowcount
+        if added == size:
+            last = cursor.lastrowid
+            ids += range(last - size + 1, last + 1)
+        elif added == 0:
+            ids += [None] * size
+        else:
+            ids += _new_of(raw, chunk, last)
+            last = cursor.lastrowid
+    return ids
+
+
+def _new_of(raw: Any, rows: Sequence[Row], last: int) -> list[int | None]:
+    """Numbers of the rows that one statement added after row `last`, some of which it found there."""
+    ids: list[int | None] = []
+    for row in rows:
+        (id_,) = raw.execute(_FIND_SQLITE, row[:3]).fetchone()
+        ids.append(id_ if id_ > last and id_ not in ids else None)
+    return ids
+
+
+@lru_cache
+def _insert_sqlite(number: int) -> str:
+    row = f"({', '.join('?' * len(_COLUMNS))})"
+    return f"insert into events ({', '.join(_COLUMNS)}) values {', '.join([row] * number)} on conflict do nothing"  # noqa: S608
+
+
+def _put_postgres(conn: Connection, rows: Sequence[Row]) -> list[int | None]:
+    arrays = dict(zip(_COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+    inserted = {
+        (minute, source, external_id): id_
+        for id_, minute, source, external_id in conn.execute(_INSERT_POSTGRES, arrays)
+    }
+    return [inserted.pop((row[0], row[1], row[2]), None) for row in rows]
+
+
+def _known(conn: Connection, row: Row, same: Same | None) -> Stored:
+    minute, source, external_id = row[:3]
+    body, received_at = row[_BODY], row[_RECEIVED_AT]
     first = conn.execute(
         _SAME.where(events.c.minute == minute, events.c.source == source, events.c.external_id == external_id)
     ).one()
-    body = bytes(first.body)
-    if body == event.body or (same is not None and same(source, body, event.body)):
+    first_body = bytes(first.body)
+    if first_body == body or (same is not None and same(source, first_body, body)):
         return Stored(first.id, False)
-    conn.execute(insert(conflicts).values(event_id=first.id, received_at=event.received_at, body=event.body))
+    conn.execute(insert(conflicts).values(event_id=first.id, received_at=received_at, body=body))
     return Stored(first.id, False, True)
 
 

@@ -115,7 +115,13 @@ Index(
     postgresql_where=text("state = 4"),
 )
 Index("ix_events_dead", events.c.id, sqlite_where=text("state = 3"), postgresql_where=text("state = 3"))
-Index("ix_events_dialog", events.c.dialog_id, events.c.id)
+Index(
+    "ix_events_dialog",
+    events.c.dialog_id,
+    events.c.id,
+    sqlite_where=text("dialog_id is not null"),  # most of the time nothing to add when an event comes in
+    postgresql_where=text("dialog_id is not null"),
+)
 
 conflicts = Table(
     "conflicts",
@@ -312,7 +318,12 @@ Index(
     sqlite_where=text("state = 3"),
     postgresql_where=text("state = 3"),
 )
-Index("ix_deliveries_external", deliveries.c.external_id)
+Index(
+    "ix_deliveries_message",
+    deliveries.c.message_id,
+    sqlite_where=text("message_id is not null"),
+    postgresql_where=text("message_id is not null"),
+)
 Index("ix_deliveries_dialog", deliveries.c.dialog_id, deliveries.c.id)
 
 links = Table(
