@@ -78,10 +78,10 @@ class Settings(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _empty_is_absent(cls, value: Any, info: Any) -> Any:
-        """`NAME=` in an .env file means the variable is not set."""
-        if isinstance(value, str) and not value.strip():
-            return cls.model_fields[info.field_name].get_default()
-        return value
+        """`NAME=` in an .env file means the variable is not set; a line break at the end of a secret is none of it."""
+        if not isinstance(value, str):
+            return value
+        return value.strip() or cls.model_fields[info.field_name].get_default()
 
     @field_validator("timezone")
     @classmethod

@@ -27,7 +27,10 @@ def make_whatsapp(
     now: Callable[[], datetime],
     log_call: CallLog,
 ) -> Integration:
-    """Everything that the service knows of WhatsApp. `http` is opened and closed by the caller."""
+    """Everything that the service knows of WhatsApp. `http` is opened and closed by the caller.
+
+    Raises ValueError if a setting cannot stand in an HTTP request.
+    """
     client = WhatsAppClient(settings, http, log_call)
     sending = Sending(client, now)
     channel = WhatsAppChannel(settings.numbers[0], MediaStore(client), sending)
@@ -40,6 +43,7 @@ def make_whatsapp(
         per_second=80.0,  # of the number, in and out together (contract, section 7)
         in_flight=64,
         check=client.check,
+        stop=client.close,
         same=is_same,
         pace_delay=lambda recipient, at: channel.pace.delay(recipient, at.timestamp()),
         pace_sent=lambda recipient, at: channel.pace.sent(recipient, at.timestamp()),

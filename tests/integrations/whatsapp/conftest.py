@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -14,6 +18,7 @@ from integrations.base import Integration, Received, Request
 from integrations.whatsapp import make_whatsapp
 from integrations.whatsapp.simulator import SimulatedWhatsApp
 from tests.integrations.whatsapp.given import SECRET, ApiServer, Clock, Service, respond, serve, settings
+from tests.integrations.whatsapp.peers import Meeting
 
 
 @pytest.fixture
@@ -24,6 +29,11 @@ def clock() -> Clock:
 @pytest.fixture
 def calls() -> list[tuple[Any, ...]]:
     return []
+
+
+async def stopped(whatsapp: Integration) -> None:
+    assert whatsapp.stop is not None
+    await whatsapp.stop()
 
 
 @pytest.fixture
@@ -71,6 +81,7 @@ async def service(clock: Clock, calls: list[tuple[Any, ...]]) -> AsyncIterator[S
             now=clock,
             log_call=lambda *call: calls.append(call),
         )
+        stack.push_async_callback(stopped, whatsapp)
         holder.append(Service(whatsapp, simulator, clock))
         yield holder[0]
 
@@ -83,6 +94,51 @@ async def against(clock: Clock, calls: list[tuple[Any, ...]]) -> AsyncIterator[A
         async def connect(app: web.Application) -> Integration:
             url = await serve(app, stack)
             http = await stack.enter_async_context(aiohttp.ClientSession())
-            return make_whatsapp(settings(api_url=url), http=http, now=clock, log_call=lambda *call: calls.append(call))
+            whatsapp = make_whatsapp(
+                settings(api_url=url), http=http, now=clock, log_call=lambda *call: calls.append(call)
+            )
+            stack.push_async_callback(stopped, whatsapp)
+            return whatsapp
 
         yield connect
+
+
+@pytest.fixture
+async def meeting() -> AsyncIterator[Meeting]:
+    made = Meeting()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with a key and a certificate for `localhost` that has signed itself."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("no openssl command to make a certificate with")
+    folder = tmp_path_factory.mktemp("tls")
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(folder / "key")]
+    subprocess.run(
+        [openssl, "req", "-x509", *key, *subject, "-out", str(folder / "cert")], check=True, capture_output=True
+    )
+    (folder / "both").write_bytes((folder / "key").read_bytes() + (folder / "cert").read_bytes())
+    return folder / "both"
+
+
+@pytest.fixture
+def server_tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@pytest.fixture(params=["http", "https"])
+async def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Meeting]:
+    """A meeting without TLS, and one with it."""
+    made = Meeting()
+    if request.param == "https":
+        monkeypatch.setenv("SSL_CERT_FILE", str(request.getfixturevalue("certificate")))
+        made.tls = request.getfixturevalue("server_tls")
+    yield made
+    await made.stop()
