@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -14,7 +14,8 @@ from aiohttp.typedefs import Handler
 from bot.clock import Clock
 from bot.intake import Intake, IntakeBusy, masked_headers, outcomes
 from bot.metrics import Metrics
-from integrations.base import Answer, Integration, Received, Request, Webhook
+from integrations.base import Answer, IncomingEvent, Integration, Request, Webhook
+from storage.inbox import Stored
 from storage.tables import EventState
 
 log = structlog.get_logger(__name__)
@@ -85,16 +86,15 @@ class WebhookHandler:
         intake: Intake,
         clock: Clock,
         metrics: Metrics,
-        on_stored: Callable[[Integration, Received, list[bool]], None],
+        acknowledge: Callable[[Integration, Sequence[IncomingEvent], Sequence[Stored]], None],
     ) -> None:
         self._integration = integration
         self._webhook = webhook
         self._intake = intake
         self._clock = clock
         self._metrics = metrics
-        self._on_stored = on_stored
+        self._acknowledge = acknowledge
         self._source = integration.name
-        self._received = metrics.received.labels(self._source)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         webhook = self._webhook
@@ -124,11 +124,10 @@ class WebhookHandler:
             headers=masked_headers(request.headers),
             batch=body if len(events) > 1 else None,
         )
-        is_new = [s.is_new for s in stored]
-        self._received.inc(sum(is_new))
-        self._on_stored(self._integration, received, is_new)
-        results: list[str | None] = [None] * len(stored)
-        if received.wait_s and any(is_new):
+        if self._integration.acknowledge is not None:
+            self._acknowledge(self._integration, events, stored)
+        results: list[str | None] = []
+        if received.wait_s:
             results = await self._intake.results(stored, wait_s=received.wait_s)
         return _response(received.answer(outcomes(stored, results)))
 

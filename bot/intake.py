@@ -27,6 +27,7 @@ _SECRET_HEADERS = frozenset(
 )
 MAX_PENDING_BYTES = 64 * 1024 * 1024
 MAX_PENDING_EVENTS = 50_000
+COMMIT_REQUESTS = 48  # of one commit: while they wait for the disk, the next ones are read
 
 
 class IntakeBusy(Exception):
@@ -87,13 +88,25 @@ class Rider(Protocol):
 
 
 class Intake:
-    """Brings events to the inbox. `on_new` is called after each commit that added any, unless there is a rider."""
+    """Brings events to the inbox.
 
-    def __init__(self, database: Database, *, on_new: Callable[[], None], same: inbox.Same | None = None) -> None:
+    `on_new` is called after each commit that added any, unless there is a rider; `on_stored(source, number)` with how
+    many were new.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        on_new: Callable[[], None],
+        on_stored: Callable[[str, int], None],
+        same: inbox.Same | None = None,
+    ) -> None:
         self.rider: Rider | None = None
         self._database = database
         self._same = same
         self._on_new = on_new
+        self._on_stored = on_stored
         self._pending: list[_Pending] = []
         self._bytes = 0
         self._count = 0
@@ -133,7 +146,7 @@ class Intake:
     async def _flush(self) -> None:
         try:
             while self._pending:
-                taken, self._pending = self._pending, []
+                taken, self._pending = self._pending[:COMMIT_REQUESTS], self._pending[COMMIT_REQUESTS:]
                 await self._store(taken)
                 self._bytes -= sum([p.size for p in taken])
                 self._count -= sum([len(p.events) for p in taken])
@@ -159,9 +172,16 @@ class Intake:
             if not taken[0].future.done():
                 taken[0].future.set_exception(error)
             return
+        added: dict[str, int] = {}
         for pending, result in zip(taken, stored, strict=True):
+            new = 0
+            for one in result:
+                new += one.is_new
+            added[pending.source] = added.get(pending.source, 0) + new
             if not pending.future.done():
                 pending.future.set_result(result)
+        for source, number in added.items():
+            self._on_stored(source, number)
         if self.rider is None:
             self._on_new()
         else:
@@ -230,13 +250,15 @@ def _ended(conn: Connection, ids: Sequence[int]) -> dict[int, str | None]:
     return {row.id: row.result for row in conn.execute(query)}
 
 
-_NEW = Outcome("new")
+_NEW, _DUPLICATE, _CONFLICT = Outcome("new"), Outcome("duplicate"), Outcome("conflict")
 
 
 def outcomes(stored: Sequence[Stored], results: Sequence[str | None]) -> list[Outcome]:
+    """`results`: what the turns said, or nothing if nobody waited for them."""
+    found = [_NEW if s.is_new else _CONFLICT if s.is_conflict else _DUPLICATE for s in stored]
+    if not results:
+        return found
     return [
-        _NEW
-        if s.is_new and result is None
-        else Outcome("conflict" if s.is_conflict else "new" if s.is_new else "duplicate", result)
-        for s, result in zip(stored, results, strict=True)
+        outcome if result is None else Outcome(outcome.kind, result)
+        for outcome, result in zip(found, results, strict=True)
     ]

@@ -41,7 +41,7 @@ from bot.worker import Worker
 from dialogs.actions import ActionSpec, Catalogue
 from dialogs.events import File
 from dialogs.findings import format_finding
-from integrations.base import Action, Channel, IncomingEvent, Integration, Never, Received
+from integrations.base import Action, Channel, IncomingEvent, Integration, Never
 from integrations.okdesk import SPECS as OKDESK_ACTIONS
 from integrations.okdesk import OkdeskSettings, make_okdesk
 from integrations.onec import OnecSettings, make_onec
@@ -51,6 +51,7 @@ from integrations.whatsapp import WhatsAppSettings, make_whatsapp
 from storage import migrate, outbox
 from storage.clock import to_ms
 from storage.database import Database, DatabaseAway, connect
+from storage.inbox import Stored
 from storage.leases import Lease
 from storage.unit import subject_state
 from storage.wakeups import Wakeups
@@ -86,7 +87,9 @@ class FixitService:
         self.flows = FlowStore(self.catalogue, settings.timezone)
         self.integrations: dict[str, Integration] = {}
         self.groups = Groups(settings.telegram_managers_chat_id, has_telegram=settings.telegram_bot_token is not None)
-        self.intake = Intake(self.database, on_new=self._wake_worker, same=self._say_the_same)
+        self.intake = Intake(
+            self.database, on_new=self._wake_worker, on_stored=self._count_stored, same=self._say_the_same
+        )
         self.read_marks = ReadMarks()
         self.worker: Worker | None = None
         self.sender: Sender | None = None
@@ -359,7 +362,7 @@ class FixitService:
                     intake=self.intake,
                     clock=self.clock,
                     metrics=self.metrics,
-                    on_stored=self._acknowledge,
+                    acknowledge=self._acknowledge,
                 ).handle,
             )
             for integration in self.integrations.values()
@@ -413,23 +416,21 @@ class FixitService:
 
         async def feed(events: Sequence[IncomingEvent]) -> None:
             stored = await self.intake.put(source, events, received_at=self.clock.now())
-            self.metrics.received.labels(source).inc(sum(s.is_new for s in stored))
-            for event, result in zip(events, stored, strict=True):
-                if result.is_new:
-                    self._acknowledge_one(self.integrations[source], event)
+            self._acknowledge(self.integrations[source], events, stored)
 
         return feed
 
-    def _acknowledge(self, integration: Integration, received: Received, is_new: list[bool]) -> None:
-        if integration.acknowledge is not None:
-            for event, new in zip(received.events, is_new, strict=True):
-                if new:
-                    self._acknowledge_one(integration, event)
+    def _count_stored(self, source: str, number: int) -> None:
+        self.metrics.received.labels(source).inc(number)
 
-    def _acknowledge_one(self, integration: Integration, event: IncomingEvent) -> None:
+    def _acknowledge(self, integration: Integration, events: Sequence[IncomingEvent], stored: Sequence[Stored]) -> None:
+        """Answer at once what must not wait for its turn (a button press in Telegram)."""
         acknowledge = integration.acknowledge
-        if acknowledge is not None:
-            self._in_background(lambda: acknowledge(event))
+        if acknowledge is None:
+            return
+        for event, result in zip(events, stored, strict=True):
+            if result.is_new:
+                self._in_background(partial(acknowledge, event))
 
     def _in_background(self, job: Callable[[], Awaitable[None]]) -> None:
         """Run something that may be lost; under load it is."""

@@ -284,7 +284,7 @@ def _prepare_writer(connection: Any, _record: Any) -> None:
     connection.execute("pragma busy_timeout = 10000")
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = full")  # an answered event survives a power loss
-    connection.execute("pragma wal_autocheckpoint = 4000")
+    connection.execute("pragma wal_autocheckpoint = 8000")
     connection.execute("pragma cache_size = -16000")
     connection.execute("pragma temp_store = memory")
     connection.execute("pragma busy_timeout = 0")  # from here on a lock is waited for without blocking the loop

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from storage import migrate
 from tests.conftest import PostgresServer, free_port
 
 ROOT = Path(__file__).parent.parent.parent
@@ -156,6 +157,6 @@ def test_an_unmigrated_postgresql_is_refused_until_migrate(tmp_path: Path, postg
     assert refused.returncode == 1
     assert "run `python -m bot migrate`" in refused.stderr
     assert "run `python -m bot migrate`" in fixit(tmp_path, "events", "list", DATABASE_URL=url).stderr
-    assert fixit(tmp_path, "migrate", DATABASE_URL=url).stdout == "empty -> 0001\n"
-    assert fixit(tmp_path, "migrate", DATABASE_URL=url).stdout == "already at 0001\n"
+    assert fixit(tmp_path, "migrate", DATABASE_URL=url).stdout == f"empty -> {migrate.newest()}\n"
+    assert fixit(tmp_path, "migrate", DATABASE_URL=url).stdout == f"already at {migrate.newest()}\n"
     assert fixit(tmp_path, "events", "list", DATABASE_URL=url).returncode == 0
