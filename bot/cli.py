@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NoReturn
 
-from bot import cli_events, cli_flows
+from bot import cli_dialogs, cli_events, cli_flows
 from bot.settings import Settings, SettingsError, load_settings
 from bot.version import VERSION
 
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("doctor", help="what is configured, and whether it works").set_defaults(run=_doctor)
     cli_flows.add_commands(commands, _lang())
     cli_events.add_commands(commands, _settings)
+    cli_dialogs.add_commands(commands, _settings)
     return parser
 
 

@@ -15,7 +15,7 @@ def with_database(settings: Settings, work: Callable[[Database], Awaitable[int]]
     """Open it, check its schema, work, close it. Returns the exit code; troubles are told in one sentence."""
 
     async def run() -> int:
-        database = connect(settings.database_url.get_secret_value())
+        database = connect(settings.database_url.get_secret_value(), is_guest=True)
         await database.open()
         try:
             if database.dialect == "sqlite":

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bot import flow_store
+from bot import cli_flows_diff, cli_flows_stats, flow_store
 from bot.cli_database import with_database
 from bot.flow_store import FlowsBroken
 from bot.services import catalogue
@@ -48,6 +48,8 @@ def add_commands(commands: Any, lang: str) -> None:
     show.add_argument("flow")
     show.add_argument("--version", type=int)
     show.set_defaults(run=lambda a: _with_database(lambda conn: _show(conn, a.flow, a.version)))
+    cli_flows_diff.add_command(flows)
+    cli_flows_stats.add_command(flows)
     rollback = flows.add_parser("rollback", help="make an older version live again")
     rollback.add_argument("flow")
     rollback.add_argument("--to", type=int, required=True, metavar="N")

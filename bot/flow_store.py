@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from dialogs.actions import Catalogue
 from dialogs.findings import Finding
 from dialogs.flow import Flow
 from dialogs.flows_set import FlowMissing, Flows, compile_flow, load_folder
+from dialogs.moving import without_place
 from dialogs.program import Program
 from dialogs.project import Project, compile_project
 from storage import flows as stored_flows
@@ -123,6 +125,9 @@ def publish(
         raise FlowsBroken(loaded.findings)
     project = _text(files, loaded.project.file)
     stored_flows.lock(conn)
+    stranded = _without_place(conn, loaded.flows.all_live(), loaded.project, catalogue)
+    if stranded:
+        raise FlowsBroken(tuple(stranded))
     published = []
     for flow in loaded.flows.all_live():
         version, is_new = stored_flows.publish(
@@ -137,6 +142,25 @@ def publish(
         )
         published.append(Published(flow.name, version, is_new))
     return published
+
+
+def _without_place(conn: Connection, flows: Iterable[Flow], project: Project, catalogue: Catalogue) -> list[Finding]:
+    """R01: steps of older versions in which people stand, and for which a flow that moves them has no place."""
+    stored = StoredFlows(project, catalogue)
+    stored.conn = conn
+    findings: list[Finding] = []
+    for flow in flows:
+        if not flow.moves:
+            continue
+        by_version: dict[int, dict[str, int]] = {}
+        for (version, step), number in stored_flows.standing(conn, flow.name).items():
+            by_version.setdefault(version, {})[step] = number
+        older: list[tuple[Flow, Mapping[str, int]]] = []
+        for version, steps in by_version.items():
+            with suppress(FlowMissing):  # it cannot run either: its dialogs are with the managers
+                older.append((stored.get(flow.name, version), steps))
+        findings += without_place(flow, older)
+    return findings
 
 
 def _text(files: Mapping[str, bytes], name: str | None) -> str:

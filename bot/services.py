@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from bot import flow_store
 from bot.api.access import Access
 from bot.api.docs import Docs
+from bot.api.flows import FlowNumbers
 from bot.api.forms import Forms
 from bot.api.health import Health
 from bot.api.operators import Operators
@@ -34,6 +35,7 @@ from bot.metrics import Metrics
 from bot.read_marks import ReadMarks
 from bot.sender import Sender, System
 from bot.settings import Settings
+from bot.statistics import Statistics
 from bot.timers import Timers
 from bot.turns.base import Service
 from bot.turns.group_said import moved_key
@@ -48,6 +50,7 @@ from integrations.onec import OnecSettings, make_onec
 from integrations.onec.actions import CREATE_INVOICE, CREATE_ORDER, GET_PAYMENT
 from integrations.telegram import NOTIFY, TelegramSettings, make_telegram
 from integrations.whatsapp import WhatsAppSettings, make_whatsapp
+from storage import flows as stored_flows
 from storage import migrate, outbox
 from storage.clock import to_ms
 from storage.database import Database, DatabaseAway, connect
@@ -148,6 +151,8 @@ class FixitService:
         for name, loop in (("worker", self.worker.run()), ("sender", self.sender.run()), ("timers", self.timers.run())):
             self._loops.append(asyncio.create_task(self._guard(name, loop), name=name))
         self._polls.append(asyncio.create_task(self._guard("read_marks", self.read_marks.run()), name="read_marks"))
+        statistics = Statistics(self.database, clock=self.clock)
+        self._polls.append(asyncio.create_task(self._guard("statistics", statistics.run()), name="statistics"))
         if self.database.dialect == "postgresql":
             wakeups = Wakeups(self.database.url, on_event=self._wake_worker)
             self._polls.append(asyncio.create_task(self._guard("wakeups", wakeups.run()), name="wakeups"))
@@ -209,7 +214,11 @@ class FixitService:
         except FlowsBroken as error:
             for finding in error.findings:
                 log.error("flow_finding", finding=format_finding(finding, "en"))
-            raise
+            live = await self.database.read(stored_flows.live_versions)
+            if not live:
+                raise
+            # A restart must not stop the talks that go on: the versions that are live stay so.
+            log.error("flows_not_published", live=live)
         project = await self.database.read(lambda conn: self.flows.at(conn).project)
         self.groups.chats = {name: group.chat_id for name, group in project.groups.items() if group.chat_id is not None}
 
@@ -372,6 +381,7 @@ class FixitService:
         access = Access(_optional(self.settings.api_token))
         Operators(self.database, access, on_replay=self._wake_worker).add_routes(app)
         Forms(self.intake, access, clock=self.clock).add_routes(app)
+        FlowNumbers(self.database, access).add_routes(app)
         Health(
             self.database,
             clock=self.clock,

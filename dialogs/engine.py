@@ -123,7 +123,7 @@ def _give_away(dialog: Dialog, at: datetime, before: tuple[Effect, ...], handoff
     effects += [CancelTimer(name) for name in sorted(dialog.timers) if name != IDLE]
     effects.append(SetTimer(IDLE, at + IDLE_HANDOFF))
     given = replace(dialog, status="handed_off", turn=number, timers={IDLE: number}, parked=False)
-    return Step(given, tuple(effects), Trace(_top(dialog), _top(given), (decided,)))
+    return Step(given, tuple(effects), _trace(dialog, given, decided))
 
 
 def cancel(dialog: Dialog) -> Step:
@@ -131,7 +131,7 @@ def cancel(dialog: Dialog) -> Step:
     effects: list[Effect] = [CancelTimer(name) for name in sorted(dialog.timers)]
     frames = dialog.frames[:1]
     ended = replace(dialog, status="closed", turn=dialog.turn + 1, frames=frames, timers={}, held=(), parked=False)
-    return Step(ended, (*effects, EndDialog("cancelled")), Trace(_top(dialog), _top(ended), ("cancelled",)))
+    return Step(ended, (*effects, EndDialog("cancelled")), _trace(dialog, ended, "cancelled"))
 
 
 def park(dialog: Dialog) -> Step:
@@ -141,7 +141,7 @@ def park(dialog: Dialog) -> Step:
     timers = {name: turn for name, turn in dialog.timers.items() if name != timer}
     effects: tuple[Effect, ...] = (CancelTimer(timer),) if timer in dialog.timers else ()
     parked = replace(dialog, turn=number, timers=timers, parked=True)
-    return Step(parked, effects, Trace(_top(dialog), _top(parked), ("parked",)))
+    return Step(parked, effects, _trace(dialog, parked, "parked"))
 
 
 def ask_again(flows: Flows, dialog: Dialog, event: Event) -> Step:
@@ -155,6 +155,10 @@ def ask_again(flows: Flows, dialog: Dialog, event: Event) -> Step:
     if isinstance(place.step, Ask):
         show(turn, place, place.program.questions[place.state])
     return Step(*turn.finished())
+
+
+def _trace(before: Dialog, after: Dialog, decided: str) -> Trace:
+    return Trace(_top(before), _top(after), (decided,), frames=len(after.frames))
 
 
 def _top(dialog: Dialog) -> str:

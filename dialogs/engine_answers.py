@@ -216,6 +216,7 @@ def _wrong(turn: Turn, place: Place, question: Question, event: MessageReceived)
     place.wrong += 1
     turn.decided.append(f"wrong:{place.wrong}")
     if ask.retry is not None and place.wrong >= ask.retry.max:
+        turn.decided.append("gave_up")
         place.edit = None
         go(turn, place, "gave_up", ask.retry.then)
         return

@@ -64,6 +64,7 @@ def _silence(turn: Turn, place: Place, ask: Ask) -> None:
         place.reminded += 1
         await_silence(turn, place, ask)
     elif ask.silence.close is not None:
+        turn.decided.append("silence")
         place.edit = None
         go(turn, place, "close", ask.silence.close.next)
 

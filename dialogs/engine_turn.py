@@ -22,13 +22,19 @@ STEP_TIMERS = ("step", *(f"step{level}" for level in range(1, MAX_FRAMES)))  # b
 NOBODY, IDLE, HELD = "nobody", "idle", "held"
 
 
+Change = tuple[int, str, Mapping[str, Any]]
+"""Level of a frame, its flow, and its variables as they became (null: it has no value any more)."""
+
+
 @record(frozen=True, slots=True)
 class Trace:
-    """What decided a turn, for the journal."""
+    """What decided a turn and what it stored, for the journal: enough to tell every moment from the turns before."""
 
     from_step: str | None  # FLOW.STEP on top before and after
     to_step: str | None
     decided: tuple[str, ...] = ()  # "option:washer", "interrupt:paid", "branch:who_ok[0]", "via:hello", …
+    changes: tuple[Change, ...] = ()
+    frames: int = 1  # on the stack afterwards
 
     def to_json(self) -> dict[str, Any]:
         return {"from": self.from_step, "to": self.to_step, "decided": list(self.decided)}
@@ -313,7 +319,24 @@ class Turn:
             self.last_message_at,
             self.contact,
         )
-        return dialog, tuple(self.effects), Trace(self._from, self.top.name, tuple(self.decided))
+        trace = Trace(self._from, self.top.name, tuple(self.decided), self._changes(), len(self.places))
+        return dialog, tuple(self.effects), trace
+
+    def _changes(self) -> tuple[Change, ...]:
+        changes: list[Change] = []
+        before = self.dialog.frames
+        for place in self.places:
+            flow = place.program.flow.name
+            old = before[place.level] if place.level < len(before) else None
+            if old is None or old.flow != flow:
+                changes.append((place.level, flow, dict(place.variables)))
+            elif old.variables is not place.variables:
+                now, then = place.variables, old.variables
+                changed = {name: value for name, value in now.items() if name not in then or then[name] != value}
+                changed |= {name: None for name in then if name not in now}
+                if changed:
+                    changes.append((place.level, flow, changed))
+        return tuple(changes)
 
     def _check_size(self) -> None:
         size = _size(self.contact)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from dialogs.dialog import NEW, Dialog, Frame
@@ -27,17 +27,21 @@ def place_of(step: str, old: Flow, new: Flow) -> str | None:
     return target.id if target is not None and is_state(target) else None
 
 
-def without_place(old: Flow, new: Flow, standing: Mapping[str, int]) -> list[Finding]:
-    """R01 for each step of `old` in which live dialogs stand (step → how many) and that `new` has no place for."""
+def without_place(new: Flow, standing: Iterable[tuple[Flow, Mapping[str, int]]]) -> list[Finding]:
+    """R01 for each step in which live dialogs stand and that `new` has no place for.
+
+    `standing`: older versions with the steps in which live dialogs are, and how many.
+    """
     if not new.moves:
         return []
+    stranded: dict[str, int] = {}
+    for old, steps in standing:
+        for step, count in steps.items():
+            if count and place_of(step, old, new) is None:
+                stranded[step] = stranded.get(step, 0) + count
     document = new.document
     line = document.lines.of(("publish",))
-    return [
-        finding("R01", file=document.file, line=line, x=step, n=count)
-        for step, count in sorted(standing.items())
-        if count and place_of(step, old, new) is None
-    ]
+    return [finding("R01", file=document.file, line=line, x=step, n=count) for step, count in sorted(stranded.items())]
 
 
 def move(flows: Flows, dialog: Dialog, event: Event) -> Step | None:

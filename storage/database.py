@@ -34,11 +34,14 @@ class Database(Protocol):
     async def read(self, work: Work[T]) -> T: ...
 
 
-def connect(url: str) -> Database:
-    """The database of a DATABASE_URL. Raises ValueError with a sentence for an address we cannot use."""
+def connect(url: str, *, is_guest: bool = False) -> Database:
+    """The database of a DATABASE_URL. Raises ValueError with a sentence for an address we cannot use.
+
+    `is_guest`: a command that may run beside the service; it leaves SQLite's checkpoints to the service.
+    """
     name = make_url(url).get_backend_name()
     if name == "sqlite":
-        return SqliteDatabase(url)
+        return SqliteDatabase(url, checkpoints=not is_guest)
     if name == "postgresql":
         return PostgresDatabase(url)
     raise ValueError(f"DATABASE_URL: {name} is not supported; use sqlite+aiosqlite:///… or postgresql+asyncpg://…")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import orjson
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, text, update
 
 from storage.hot import Statement
 from storage.tables import flow_versions, flows
@@ -88,6 +88,23 @@ def make_live(conn: Connection, flow: str, version: int) -> None:
     changed = conn.execute(update(flows).where(flows.c.name == flow).values(live_version=version))
     if changed.rowcount == 0:
         conn.execute(insert(flows).values(name=flow, live_version=version))
+
+
+def standing(conn: Connection, flow: str) -> dict[tuple[int, str], int]:
+    """(version, step) → how many open dialogs have a frame of this flow there, on top of the stack or below."""
+    if conn.dialect.name == "postgresql":
+        query = (
+            "select (f ->> 'version')::int, f ->> 'step', count(*)"
+            " from dialogs d cross join lateral jsonb_array_elements(d.state::jsonb -> 'frames') f"
+            " where d.status <> 'closed' and f ->> 'flow' = :flow group by 1, 2"
+        )
+    else:
+        query = (
+            "select json_extract(f.value, '$.version'), json_extract(f.value, '$.step'), count(*)"
+            " from dialogs d, json_each(d.state, '$.frames') f"
+            " where d.status <> 'closed' and json_extract(f.value, '$.flow') = :flow group by 1, 2"
+        )
+    return {(int(row[0]), str(row[1])): int(row[2]) for row in conn.execute(text(query), {"flow": flow})}
 
 
 def newest_project(conn: Connection) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -196,6 +197,16 @@ def add(conn: Connection, new: Sequence[NewDelivery], *, starter: Starter | None
         for id_, d, params, is_begun in zip(_INSERT.ids(conn, rows), new, written, begun, strict=True)
         if is_begun
     ]
+
+
+MAX_KEY = 300  # characters
+
+
+def short_key(key: str) -> str:
+    """A key that fits its column: a long one keeps its beginning and gets a fingerprint."""
+    if len(key) <= MAX_KEY:
+        return key
+    return f"{key[: MAX_KEY - 41]}~{hashlib.sha256(key.encode()).hexdigest()[:40]}"
 
 
 def busy(conn: Connection, system: str, recipients: Collection[str]) -> set[str]:

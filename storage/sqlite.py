@@ -51,8 +51,10 @@ class SqliteDatabase:
 
     dialect = "sqlite"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, checkpoints: bool = True) -> None:
+        """`checkpoints`: False for a command beside a running service, which does it."""
         self.url = url
+        self._checkpoints = checkpoints
         self._path = make_url(url).database or ""
         if not self._path or self._path == ":memory:":
             raise ValueError("DATABASE_URL: SQLite needs a file, for example sqlite+aiosqlite:///var/fixit.db")
@@ -169,6 +171,9 @@ class SqliteDatabase:
             self._engine = sqlite_engine(self._path)
         self._conn = self._engine.connect()
         self._raw = self._conn.connection.driver_connection
+        assert self._raw is not None
+        if not self._checkpoints:
+            self._raw.execute("pragma wal_autocheckpoint = 0")
 
     def _disconnect(self) -> None:
         conn, self._conn, self._raw = self._conn, None, None

@@ -215,6 +215,7 @@ turns = Table(
     Column("at", BigInteger, nullable=False),
     Column("from_step", String(90)),
     Column("to_step", String(90)),
+    Column("version", Integer),  # of the flow of `to_step`
     Column("trace", Text, nullable=False),  # JSON: what decided
     Column("effects", Text, nullable=False),  # JSON: what was ordered
     Index("ix_turns_dialog", "dialog_id", "turn"),
@@ -388,6 +389,19 @@ flow_versions = Table(
     Column("note", Text),
     Column("created_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("flow", "version"),
+)
+
+step_stats = Table(
+    "step_stats",  # sums over the turns up to `counters.stats_turn`, see storage.stats
+    metadata,
+    Column("flow", String(40), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("step", String(50), nullable=False),  # or goal:NAME
+    Column("entered", BigInteger, nullable=False),
+    Column("went_on", BigInteger, nullable=False),  # to another step
+    Column("dropped", BigInteger, nullable=False),  # the dialog ended here `silent`, `cancelled` or `failed`
+    Column("seconds", BigInteger, nullable=False),  # spent there by those that left or were dropped
+    PrimaryKeyConstraint("flow", "version", "step"),
 )
 
 goals = Table(

@@ -152,7 +152,9 @@ _INSERT_CONTACT = Insert(contacts, *_CONTACT_COLUMNS)
 _INSERT_ADDRESS = Insert(contact_addresses, "channel", "address", "contact_id", "created_at")
 _INSERT_CONVERSATION = Insert(conversations, *_CONVERSATION_COLUMNS)
 _INSERT_DIALOG = Insert(dialogs, *_DIALOG_COLUMNS)
-_INSERT_TURN = Insert(turns, "dialog_id", "turn", "event_id", "event", "at", "from_step", "to_step", "trace", "effects")
+_INSERT_TURN = Insert(
+    turns, "dialog_id", "turn", "event_id", "event", "at", "from_step", "to_step", "version", "trace", "effects"
+)
 _INSERT_MESSAGE = Insert(
     messages,
     "id",
@@ -453,10 +455,11 @@ class UnitOfWork:
         at: int,
         from_step: str | None,
         to_step: str | None,
+        version: int | None,
         trace: str,
         effects: str,
     ) -> None:
-        self._turns.append((dialog_id, turn, event_id, event, at, from_step, to_step, trace, effects))
+        self._turns.append((dialog_id, turn, event_id, event, at, from_step, to_step, version, trace, effects))
 
     def add_message(
         self,

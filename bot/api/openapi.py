@@ -71,6 +71,23 @@ SCHEMAS: Json = {
             ),
         ]
     },
+    "Moment": _object(
+        dialog_id=_INTEGER, turn={"type": "integer"}, at=_TIME, event=_ANY_OBJECT, from_step=_MAYBE_TEXT,
+        to_step=_MAYBE_TEXT, version=_MAYBE_INTEGER, decided={"type": "array", "items": _TEXT},
+        frames={"type": "array", "items": _object(flow=_TEXT, variables=_ANY_OBJECT)}, variables=_ANY_OBJECT,
+        contact=_ANY_OBJECT, effects={"type": "array", "items": _ANY_OBJECT}, last_turn=_MAYBE_INTEGER,
+    ),
+    "Funnel": _object(
+        flow=_TEXT, version=_MAYBE_INTEGER, until=_MAYBE_TIME,
+        steps={
+            "type": "array",
+            "items": _object(
+                step=_TEXT, title=_MAYBE_TEXT, entered={"type": "integer"}, went_on={"type": "integer"},
+                dropped={"type": "integer"}, inside={"type": "integer"}, seconds={"type": ["number", "null"]},
+            ),
+        },
+        goals={"type": "array", "items": _object(goal=_TEXT, reached={"type": "integer"})},
+    ),
     "Delivery": _object(
         id=_INTEGER, system=_TEXT, action=_TEXT, recipient=_TEXT, key=_TEXT,
         state={"type": "string", "enum": ["waiting", "sending", "done", "unknown", "dead", "cancelled"]},
@@ -151,13 +168,13 @@ def _list(summary: str, schema: str, *filters: Json) -> Json:
     }
 
 
-def _one(summary: str, schema: str) -> Json:
+def _one(summary: str, schema: str, *parameters: Json) -> Json:
     return {
         "get": {
             "tags": ["operators"],
             "summary": summary,
             "security": [{"api": []}],
-            "parameters": [_ID],
+            "parameters": list(parameters) or [_ID],
             "responses": {"200": _answer(summary, schema), "404": _error("There is none"), **_API_ERRORS},
         }
     }
@@ -266,6 +283,18 @@ PATHS: Json = {
         _filter("state", "active", "handed_off", "closed"),
     ),
     "/api/v1/dialogs/{id}": _one("One conversation with messages, turns, issues and payments", "DialogWithHistory"),
+    "/api/v1/dialogs/{id}/turns/{turn}": _one(
+        "A conversation as it stood after one of its turns, and what became of what the turn ordered",
+        "Moment",
+        _ID,
+        {**_ID, "name": "turn"},
+    ),
+    "/api/v1/flows/{flow}/stats": _one(
+        "How many entered each step of a flow, went on, and were lost there",
+        "Funnel",
+        {"name": "flow", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}},
+        {"name": "version", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}},
+    ),
     "/api/v1/deliveries": _list(
         "What was ordered from other systems",
         "Deliveries",

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bot.api.access import Access
 from bot.http import ErrorAnswer, json_response
-from storage import inbox, journal
+from storage import inbox, journal, moments
 from storage.database import Database, DatabaseAway
 
 EVENT_STATES = ("waiting", "done", "ignored", "dead")
@@ -30,6 +30,7 @@ class Operators:
         app.router.add_post("/api/v1/webhooks/events/{id}/replay", self.replay)
         app.router.add_get("/api/v1/dialogs", self.dialogs)
         app.router.add_get("/api/v1/dialogs/{id}", self.dialog)
+        app.router.add_get("/api/v1/dialogs/{id}/turns/{turn}", self.moment)
         app.router.add_get("/api/v1/deliveries", self.deliveries)
         app.router.add_get("/api/v1/logs", self.logs)
 
@@ -76,6 +77,15 @@ class Operators:
         id_ = row_id(request)
         return json_response(_found(await self._read(lambda conn: journal.get_dialog(conn, id_)), "dialog", id_))
 
+    async def moment(self, request: web.Request) -> web.Response:
+        """The dialog as it stood after one of its turns."""
+        self._access.check(request)
+        id_, turn = row_id(request), row_id(request, "turn")
+        found = await self._read(lambda conn: moments.get_moment(conn, id_, turn))
+        if found is None:
+            raise ErrorAnswer(404, "not_found", f"dialog {id_} has no turn {turn}")
+        return json_response(found)
+
     async def deliveries(self, request: web.Request) -> web.Response:
         self._access.check(request)
         state = _one_of(request.query.get("state"), DELIVERY_STATES, "state")
@@ -110,8 +120,8 @@ def page(request: web.Request) -> tuple[int, int]:
     )
 
 
-def row_id(request: web.Request) -> int:
-    text = request.match_info["id"]
+def row_id(request: web.Request, name: str = "id") -> int:
+    text = request.match_info[name]
     if not (text.isascii() and text.isdigit()) or int(text) > MAX_ID:
         raise ErrorAnswer(404, "not_found", f"there is nothing with the id {text[:40]!r}")
     return int(text)

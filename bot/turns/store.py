@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -33,13 +32,12 @@ from dialogs.effects import (
 )
 from dialogs.engine import Step
 from storage.clock import to_ms
-from storage.outbox import NewDelivery
+from storage.outbox import NewDelivery, short_key
 from storage.tables import DeliveryState
 from storage.unit import Contact, Conversation, DialogRow, finished_event
 
 log = structlog.get_logger(__name__)
 
-MAX_KEY = 300
 CLOSES_SOON = timedelta(minutes=15)
 E164 = re.compile(r"\+[1-9][0-9]{7,14}")
 
@@ -98,6 +96,7 @@ def _store_step(
         at=unit.now,
         from_step=from_step,
         to_step=where,
+        version=top.version,
         trace=orjson.dumps(step.trace, default=_plain).decode(),
         effects=orjson.dumps(summary, default=_plain).decode(),
     )
@@ -296,13 +295,6 @@ def _run_action(
             waiters=(waiter,),
         )
     )
-
-
-def short_key(key: str) -> str:
-    """A key that fits its column: a long one keeps its beginning and gets a fingerprint."""
-    if len(key) <= MAX_KEY:
-        return key
-    return f"{key[: MAX_KEY - 41]}~{hashlib.sha256(key.encode()).hexdigest()[:40]}"
 
 
 def _with_channel(params: Mapping[str, Any], channel: str) -> dict[str, Any]:

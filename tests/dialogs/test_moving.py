@@ -102,8 +102,10 @@ def test_a_dialog_may_be_moved_to_an_end_or_an_action(anna: Talk) -> None:
 
 
 def test_publishing_names_the_steps_without_a_place() -> None:
-    found = without_place(_flow(OLD, 1), _flow(NEW, 2), {"name": 5, "colour": 2, "size": 3})
+    found = without_place(
+        _flow(NEW, 3), [(_flow(OLD, 1), {"name": 5, "size": 1}), (_flow(OLD, 2), {"colour": 2, "size": 2})]
+    )
     assert [(finding.code, finding.en, finding.line) for finding in found] == [
         ("R01", "3 dialogs wait in «size», say where to move them", 8)
     ]
-    assert without_place(_flow(OLD, 1), _flow(OLD, 2), {"size": 3}) == []
+    assert without_place(_flow(OLD, 2), [(_flow(OLD, 1), {"size": 3})]) == []

@@ -132,7 +132,7 @@ async def test_an_event_and_everything_it_led_to_become_visible_together(databas
         contact, talk = person(unit)
         row = dialog(unit, contact, talk)
         unit.add_turn(dialog_id=row.id, turn=1, event_id=stored.id, event="message", at=NOW, from_step=None,
-                      to_step="lead.hello", trace="[]", effects="[]")  # fmt: skip
+                      to_step="lead.hello", version=1, trace="[]", effects="[]")  # fmt: skip
         unit.set_timer(row.id, "close", due_at=NOW + 1000, turn=1, event_key="k")
         unit.send(NewDelivery("k", "wire", "send", "anna", {}, NOW, dialog_id=row.id))
         unit.settled.append(Settled(stored.id, EventState.DONE, row.id))
