@@ -63,7 +63,7 @@ class StoredFlows(Flows):
         if compiled.flow is None:
             log.error("stored_flow_broken", flow=name, version=version, codes=[f.code for f in compiled.findings])
             raise FlowMissing(f"{name} version {version} does not compile any more")
-        self.add(compiled.flow, live=live, project=project)
+        self.add(compiled.flow.without_source(), live=live, project=project)
 
 
 class FlowStore:

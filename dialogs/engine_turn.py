@@ -18,6 +18,7 @@ from dialogs.program import Program
 from dialogs.record import record
 from dialogs.values import fits
 
+SMALL, MANY = 200, 80  # characters of a value, and values: fewer and smaller ones cannot come near the limit
 STEP_TIMERS = ("step", *(f"step{level}" for level in range(1, MAX_FRAMES)))  # by the level of the frame
 NOBODY, IDLE, HELD = "nobody", "idle", "held"
 
@@ -159,7 +160,7 @@ class Turn:
         self._cancelled: set[str] = set()
         self._entered = 0
         self._sent = 0
-        self._has_new_values = False
+        self._has_big_values = False
         self._today: str | None = None
         self._payload_start: str | None = None
         self.lang = language_of(dialog.contact, dialog.lang)
@@ -220,7 +221,8 @@ class Turn:
         if not fits(value, variable.type):
             self.decided.append(f"misfit:{place.program.flow.name}.{name}")
             value = None
-        self._has_new_values = True
+        if isinstance(value, list | tuple) or (isinstance(value, str) and len(value) > SMALL):
+            self._has_big_values = True
         if variable.is_contact:
             if not self.saved:
                 self.contact = dict(self.contact)
@@ -291,7 +293,7 @@ class Turn:
 
     def finished(self) -> tuple[Dialog, tuple[Effect, ...], Trace]:
         number = self.dialog.turn + 1
-        if self._has_new_values:
+        if self._has_big_values or sum([len(place.variables) for place in self.places]) > MANY:
             self._check_size()
         if self.saved:
             self.effects.append(SaveContact(self.saved))

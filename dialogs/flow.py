@@ -6,7 +6,7 @@ Nothing here decides anything. Every part keeps the `path` of its field, so that
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from dialogs.actions import ActionSpec
 from dialogs.effects import QuickReply
 from dialogs.expressions import Expression
 from dialogs.hours import QuietHours
-from dialogs.reading import Document, Path
+from dialogs.reading import Document, Lines, Path
 from dialogs.texts import Text
 
 MAX_STEPS = 300
@@ -304,3 +304,7 @@ class Flow:
     @cached_property
     def first(self) -> Step:
         return next(iter(self.steps.values()))
+
+    def without_source(self) -> Flow:
+        """The same without its file's contents and tests: enough to run, and a third of the memory."""
+        return replace(self, tests=(), document=Document(self.document.file, {}, Lines({})))

@@ -12,7 +12,7 @@ from typing import Any
 
 from transitions import Machine
 
-from benchmarks.table import Line
+from benchmarks.table import Line, at_most, median_ratio
 from bot.flow_store import BUILT_IN, read_folder
 from bot.services import catalogue
 from dialogs import conversation
@@ -28,6 +28,7 @@ FLOW = "lead"
 CHAT = "От приветствия до оценки"
 TIMEZONE = "Europe/Moscow"
 ROUNDS = 7
+MOST_US, MOST_TRIGGERS = 150.0, 3.0
 
 
 @dataclass(slots=True)
@@ -50,7 +51,9 @@ async def measure(_folder: Path, *, quick: bool) -> list[Line]:
     recorded = _record()
     trigger = _bare_trigger()
     times = 100 if quick else 500
-    turns, texts, triggers = [], [], []
+    turns: list[float] = []
+    texts: list[float] = []
+    triggers: list[float] = []
     gc.collect()
     for _ in range(ROUNDS):
         turns.append(_us(recorded.play, times) / len(recorded.turns))
@@ -61,7 +64,11 @@ async def measure(_folder: Path, *, quick: bool) -> list[Line]:
         f"{turn:.0f} us a turn ({len(recorded.turns)} turns of the lead flow), {median(texts):.1f} us of it text; "
         f"bare trigger {bare:.1f} us"
     )
-    return [Line(ROW, figures, f"{turn / bare:.1f}")]
+    ratio = median_ratio([turn - text for turn, text in zip(turns, texts, strict=True)], triggers)
+    return [
+        at_most(f"{ROW}: a turn of the lead flow", figures, turn, MOST_US, unit=" us"),
+        at_most(f"{ROW}: without its texts, to a bare trigger", figures, ratio, MOST_TRIGGERS),
+    ]
 
 
 def _record() -> _Recorded:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from bot.services import FixitService
 from tests.bot.test_cli import fixit
+from tests.conftest import PostgresServer
 from tests.conversations.people import World
-from tests.stage import Stage, sqlite_url, staged, until
+from tests.stage import Stage, migrated, settings_from, sqlite_url, staged, until
 
 FIRST = """\
 format: 1
@@ -95,3 +99,43 @@ async def test_a_broken_folder_does_not_stop_talks_that_go_on(tmp_path: Path) ->
         await until(lambda: stage.dialogs(state="closed"), "the dialog did not end")
         url = stage.environment["DATABASE_URL"]
         assert fixit(tmp_path, "flows", "list", DATABASE_URL=url).stdout.split()[:3] == ["shop", "version", "1"]
+
+
+@pytest.mark.postgres
+async def test_a_publishing_reaches_workers_of_other_processes_without_a_restart(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    folder = write(tmp_path / "flows", FIRST)
+    url = postgres_server.new_database()
+    await migrated(url)
+    async with staged(url, {"FLOWS_DIR": str(folder)}) as stage:
+        offset = {"CLOCK_OFFSET_SECONDS": str(stage.offset_s)}
+        other = FixitService(settings_from(stage.environment, **offset), serves=False)
+        await other.start()
+        assert other.sender is not None
+        for system in other.sender.systems.values():
+            system.pace_delay = None
+        try:
+            world = World(stage, "whatsapp")
+            before = [world.person(f"Before {n}") for n in range(6)]
+            for person in before:
+                await person.says("hello")
+            for person in before:
+                await person.hears("Your name?")
+            write(folder, SECOND)
+            published = fixit(tmp_path, "flows", "publish", str(folder), DATABASE_URL=url)
+            assert published.stdout == "shop version 2 (new)\n", published.stderr
+            after = [world.person(f"After {n}") for n in range(6)]
+            for person in (*before, *after):
+                await person.says("hello" if person in after else "Anna")
+            for person in before:
+                await person.hears("Which size, Anna?")  # they finish on their version
+            for person in after:
+                await person.hears("Your name?")
+                await person.says("Olga")
+            for person in after:
+                await person.hears("Which fit, Olga?")
+        finally:
+            await other.stop()
+        versions = sorted(dialog["version"] for dialog in await stage.dialogs())
+        assert versions == [1] * 6 + [2] * 6
