@@ -99,7 +99,7 @@ _EVENT: tuple[Any, ...] = tuple(events.c[name] for name in EventRow.__slots__)
 def _read_turns(conn: Connection, page: Page) -> None:
     for some in _chunks(dialog.id for dialog in page.dialogs):
         for row in conn.execute(select(*_TURN).where(turns.c.dialog_id.in_(some)).order_by(turns.c.id)):
-            page.turns.setdefault(row.dialog_id, []).append(TurnRow(*row))
+            page.turns.setdefault(row.dialog_id, []).append(_turn(row))
 
 
 def _read_events(conn: Connection, page: Page) -> None:
@@ -132,7 +132,7 @@ def _read_people(conn: Connection, page: Page) -> None:
         stored = or_(turns.c.effects.contains('"SaveContact"'), turns.c.effects.contains('"StartDialog"'))
         query = select(*_TURN).where(turns.c.dialog_id.in_(some), stored).order_by(turns.c.id)
         for row in conn.execute(query):
-            page.people.setdefault(owners[row.dialog_id], []).append(TurnRow(*row))
+            page.people.setdefault(owners[row.dialog_id], []).append(_turn(row))
     for found in page.people.values():
         found.sort(key=lambda turn: turn.id)
 
@@ -169,9 +169,12 @@ def project_at(conn: Connection, at: int) -> str:
     return conn.execute(query).scalar() or ""
 
 
+def _turn(row: Any) -> TurnRow:
+    return TurnRow(*row)
+
+
 def _event(row: Any) -> EventRow:
-    values = tuple(row)
-    return EventRow(*values[:-1], bytes(values[-1] or b""))
+    return EventRow(*row)
 
 
 def _chunks(values: Iterable[Any]) -> Iterator[Sequence[Any]]:
