@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
-from bot import cli_flows_diff, cli_flows_stats, flow_store
+from bot import cli_flows_diff, cli_flows_replay, cli_flows_stats, flow_store
 from bot.cli_database import with_database
 from bot.flow_store import FlowsBroken
 from bot.services import catalogue
 from bot.settings import load_settings
 from dialogs.findings import Finding, format_finding
-from dialogs.flows_set import load_folder
-from dialogs.golden import run_tests
+from dialogs.flows_set import Loaded, load_folder
+from dialogs.golden import GoldenResult, report, run_tests
+from dialogs.golden_coverage import untested
 from storage import flows as stored_flows
 from storage.clock import to_ms
 from storage.database import Database
@@ -29,6 +31,8 @@ class Unreadable(Exception):
 
 
 def add_commands(commands: Any, lang: str) -> None:
+    from bot import cli_flows_draw  # which raises this module's Unreadable
+
     flows = commands.add_parser("flows", help="dialog flows").add_subparsers(
         dest="flows", required=True, metavar="COMMAND"
     )
@@ -36,6 +40,7 @@ def add_commands(commands: Any, lang: str) -> None:
     check.add_argument("path", nargs="+")
     check.add_argument("--lang", choices=("ru", "en"), default=lang)
     check.set_defaults(run=lambda a: _check(a.path, a.lang))
+    cli_flows_draw.add_command(flows, lang)
     test = flows.add_parser("test", help="run the golden dialogs of flow files")
     test.add_argument("path", nargs="+")
     test.set_defaults(run=lambda a: _test(a.path, lang))
@@ -50,6 +55,7 @@ def add_commands(commands: Any, lang: str) -> None:
     show.set_defaults(run=lambda a: _with_database(lambda conn: _show(conn, a.flow, a.version)))
     cli_flows_diff.add_command(flows)
     cli_flows_stats.add_command(flows)
+    cli_flows_replay.add_command(flows, lang)
     rollback = flows.add_parser("rollback", help="make an older version live again")
     rollback.add_argument("flow")
     rollback.add_argument("--to", type=int, required=True, metavar="N")
@@ -72,7 +78,7 @@ def _folders(paths: list[str]) -> dict[Path, set[str] | None]:
     return found
 
 
-def _load(folder: Path) -> Any:
+def _load(folder: Path) -> Loaded:
     try:
         return load_folder(flow_store.read_folder(folder), catalogue(), timezone=_timezone())
     except OSError as error:
@@ -83,59 +89,47 @@ def _timezone() -> str:
     return load_settings().timezone
 
 
-def _mine(findings: tuple[Finding, ...], loaded: Any, names: set[str] | None) -> list[Finding]:
+def _mine(findings: Iterable[Finding], loaded: Loaded, names: set[str] | None) -> list[Finding]:
     """Findings of the files asked for, and of the translations of their flows."""
     if names is None:
         return list(findings)
-    wanted = set(names)
+    wanted = names | {file for file, owner in loaded.translations.items() if owner in names}
     return [found for found in findings if found.file in wanted]
 
 
 def _check(paths: list[str], lang: str) -> int:
-    code = 0
+    findings: list[Finding] = []
     for folder, names in _folders(paths).items():
         loaded = _load(folder)
-        for found in _mine(loaded.findings, loaded, names):
-            sys.stdout.write(format_finding(_placed(found, folder), lang) + "\n")
-            if found.code == "Y01":
-                code = 2
-            elif found.severity == "error":
-                code = max(code, 1)
-    return code
+        found_here = _mine((*loaded.findings, *untested(loaded.flows)), loaded, names)
+        findings += [_placed(found, folder) for found in found_here]
+    for found in sorted(findings, key=lambda found: (found.file, found.line, found.code)):
+        sys.stdout.write(format_finding(found, lang) + "\n")
+    if any(found.code == "Y01" for found in findings):
+        return 2
+    return 1 if any(found.severity == "error" for found in findings) else 0
 
 
 def _placed(found: Finding, folder: Path) -> Finding:
-    from dataclasses import replace
-
     return replace(found, file=str(folder / found.file))
 
 
 def _test(paths: list[str], lang: str) -> int:
-    passed = failed = 0
+    """A file with errors is not played; each of its errors counts as a failure."""
+    results: list[GoldenResult] = []
+    errors = 0
     for folder, names in _folders(paths).items():
         loaded = _load(folder)
-        errors = [found for found in _mine(loaded.findings, loaded, names) if found.severity == "error"]
-        for found in errors:
-            sys.stdout.write(format_finding(_placed(found, folder), lang) + "\n")
-        failed += len(errors)
+        for found in _mine(loaded.findings, loaded, names):
+            if found.severity == "error":
+                errors += 1
+                sys.stdout.write(format_finding(_placed(found, folder), lang) + "\n")
         for flow in loaded.flows.all_live():
-            if names is not None and flow.document.file not in names:
-                continue
-            for result in run_tests(loaded.flows, flow):
-                if result.ok:
-                    passed += 1
-                    sys.stdout.write(f"ok {result.flow}: {result.name}\n")
-                else:
-                    failed += 1
-                    sys.stdout.write(
-                        f"FAIL {result.flow}: {result.name}\n"
-                        f"  {folder / flow.document.file}:{result.line}\n"
-                        f"  expected: {result.expected}\n  got: {result.got}\n"
-                    )
-                    for line in result.transcript:
-                        sys.stdout.write(f"    {line}\n")
-    sys.stdout.write(f"{passed} passed, {failed} failed\n")
-    return 1 if failed else 0
+            if names is None or flow.document.file in names:
+                results += [replace(result, file=str(folder / result.file)) for result in run_tests(loaded.flows, flow)]
+    for line in report(results, lang=lang, errors=errors):
+        sys.stdout.write(line + "\n")
+    return 1 if errors or any(not result.ok for result in results) else 0
 
 
 def _publish(arguments: argparse.Namespace, lang: str) -> int:

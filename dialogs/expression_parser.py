@@ -10,6 +10,7 @@ from dialogs.expression_closures import (
     SIGNS,
     ExpressionError,
     Node,
+    Run,
     all_of,
     always,
     any_of,
@@ -26,14 +27,14 @@ KEYWORDS = frozenset({"true", "false", "null", "and", "or", "not", "in"})
 Comparison = tuple[Path, str, tuple[str, ...]]
 
 
-def parse_expression(text: str) -> tuple[Node, frozenset[Path], tuple[Comparison, ...]]:
-    """Compile `text`; also the paths in it, and where a path is compared with constant texts.
+def parse_expression(text: str) -> tuple[Node, frozenset[Path], tuple[Comparison, ...], frozenset[Path]]:
+    """Compile `text`; also the paths in it, where one is compared with constant texts, and those asked for yes or no.
 
     Raises ExpressionError.
     """
     parser = _Parser(_tokens(text))
     node = parser.whole()
-    return node, frozenset(parser.paths), tuple(parser.comparisons)
+    return node, frozenset(parser.paths), tuple(parser.comparisons), frozenset(parser.truths)
 
 
 # ---------------------------------------------------------------------------------------------------------- tokens
@@ -87,6 +88,7 @@ class _Parser:
         self._level = 0
         self.paths: set[Path] = set()
         self.comparisons: list[Comparison] = []
+        self.truths: set[Path] = set()  # operands of and, or, not that are nothing but a path
 
     def whole(self) -> Node:
         node = self._or()
@@ -126,27 +128,32 @@ class _Parser:
         node = self._and()
         if not self._is("name", "or"):
             return node
-        runs = [node.run]
+        runs = [self._truth(node)]
         while self._skip("name", "or"):
-            runs.append(self._and().run)
+            runs.append(self._truth(self._and()))
         return Node(any_of(tuple(runs)), says_yes_or_no=True)
 
     def _and(self) -> Node:
         node = self._not()
         if not self._is("name", "and"):
             return node
-        runs = [node.run]
+        runs = [self._truth(node)]
         while self._skip("name", "and"):
-            runs.append(self._not().run)
+            runs.append(self._truth(self._not()))
         return Node(all_of(tuple(runs)), says_yes_or_no=True)
 
     def _not(self) -> Node:
         if not self._skip("name", "not"):
             return self._compare()
         self._deeper()
-        run = self._not().run
+        run = self._truth(self._not())
         self._level -= 1
         return Node(lambda scope: run(scope) is not True, says_yes_or_no=True)
+
+    def _truth(self, node: Node) -> Run:
+        if node.path is not None:
+            self.truths.add(node.path)
+        return node.run
 
     def _compare(self) -> Node:
         left = self._value()

@@ -21,6 +21,7 @@ __all__ = [
     "MappingScope",
     "Path",
     "Scope",
+    "broken_expression",
     "compile_expression",
     "true",
 ]
@@ -40,7 +41,9 @@ class Expression:
     is_condition: bool  # a comparison, and/or/not, a function that says yes or no, true, false
     bare_path: Path | None  # the expression is this path and nothing else: a condition if it is a flag
     comparisons: tuple[Comparison, ...]  # where a path meets constant texts: (path, one of = != in, not in, texts)
+    truths: frozenset[Path]  # paths that `and`, `or`, `not` ask for yes or no: flags, or it never is true
     _run: Run
+    is_broken: bool = False
 
     def evaluate(self, scope: Scope) -> object | None:
         """The value. Never raises: what has no value is null."""
@@ -54,15 +57,22 @@ def compile_expression(text: str) -> Expression:
     """Compile `text`. Raises ExpressionError."""
     if len(text) > MAX_CHARACTERS:
         raise ExpressionError(f"at most {MAX_CHARACTERS} characters")
-    node, paths, comparisons = parse_expression(text)
+    node, paths, comparisons, truths = parse_expression(text)
     return Expression(
         text=text,
         paths=paths,
         is_condition=node.says_yes_or_no,
         bare_path=node.path,
         comparisons=comparisons,
+        truths=truths,
         _run=node.run,
     )
+
+
+def broken_expression(text: str) -> Expression:
+    """Stands for an expression that cannot be read, so that the rest of its flow can still be checked. Never run."""
+    nothing: frozenset[Path] = frozenset()
+    return Expression(text, nothing, True, None, (), nothing, lambda _scope: None, is_broken=True)
 
 
 def true(value: object | None) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, cast
 from dialogs.effects import QuickReply
 from dialogs.flow import ANSWERS, FILLS, Ask, Choice, ChoicesFrom, Retry, Silence, Variable
 from dialogs.flow_fields import Fields, Reader
-from dialogs.flow_parts import Wordings, read_media, read_retry, read_silence, read_template
+from dialogs.flow_parts import Wordings, place_of_two, read_media, read_retry, read_silence, read_template
 from dialogs.reading import Path
 
 
@@ -80,7 +80,7 @@ class AskReader:
             about = self._wordings.read(option, "about", f"{key}.about")
             target, edit, go = option.slug("next"), option.slug("edit"), option.text("go", of=("back",))
             if sum(option.has(name) for name in ("next", "edit", "go")) > 1:
-                self._reader.note("F24", path, x=option_id or "")
+                self._reader.note("F24", place_of_two(option, ("next", "edit", "go")), x=option_id or "")
             if option_id is None or title is None:
                 continue
             if option_id in options:

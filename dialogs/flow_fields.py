@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import Any
 
-from dialogs.expressions import Expression, ExpressionError, compile_expression
+from dialogs.expressions import Expression, ExpressionError, broken_expression, compile_expression
 from dialogs.findings import Finding, finding
 from dialogs.reading import Document, Path
-from dialogs.texts import Text, TextError, compile_text
+from dialogs.texts import Text, TextError, broken_text, compile_text
 
 SLUG = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([smhd])")
@@ -49,19 +49,20 @@ class Reader:
                 self.note("Y03", (*path, name), x=name)
         return Fields(self, value, path)
 
-    def text(self, text: str, path: Path) -> Text | None:
+    def text(self, text: str, path: Path) -> Text:
+        """What cannot be compiled is noted, and stands for itself: the field is there."""
         try:
             return compile_text(text)
         except TextError as error:
             self.note(error.code, path, x=error.message)
-            return None
+            return broken_text(text)
 
-    def expression(self, text: str, path: Path) -> Expression | None:
+    def expression(self, text: str, path: Path) -> Expression:
         try:
             return compile_expression(text)
         except ExpressionError:
             self.note("N02", path, x=text)
-            return None
+            return broken_expression(text)
 
 
 class Fields:
@@ -212,9 +213,7 @@ class Fields:
         """A map of variables to expressions, in the order written."""
         found = []
         for key, value, path in self.text_map(name, must=must):
-            expression = self.reader.expression(value, path)
-            if expression is not None:
-                found.append((key, expression, path))
+            found.append((key, self.reader.expression(value, path), path))
         return tuple(found)
 
     def inner(self, name: str, known: Collection[str], *, must: bool = False) -> Fields | None:

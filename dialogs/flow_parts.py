@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dialogs.flow import Close, Reminder, Retry, Silence, TemplateUse, Wording
 from dialogs.flow_fields import Fields, Reader
+from dialogs.reading import Path
 
 
 class Wordings:
@@ -29,11 +30,10 @@ def read_template(fields: Fields) -> TemplateUse | None:
     name = inner.text("whatsapp", must=True)
     params = []
     for value, path in inner.items("params"):
-        text = inner.reader.text(value, path) if isinstance(value, str) and value else None
-        if text is None:
-            inner.wrong("params")
+        if isinstance(value, str) and value:
+            params.append(inner.reader.text(value, path))
         else:
-            params.append(text)
+            inner.wrong("params")
     return TemplateUse(name, tuple(params), inner.path) if name else None
 
 
@@ -77,6 +77,12 @@ def read_media(fields: Fields) -> str | None:
         fields.wrong("media")
         return None
     return address
+
+
+def place_of_two(fields: Fields, names: tuple[str, ...]) -> Path:
+    """Where one of several destinations is too many: the last one written; else the whole."""
+    given = [name for name in fields.data if name in names]
+    return fields.at(given[-1]) if len(given) > 1 else fields.path
 
 
 def is_one_action(fields: Fields, names: tuple[str, ...]) -> bool:

@@ -23,8 +23,9 @@ from dialogs.flow import (
     Variable,
 )
 from dialogs.flow_fields import SLUG, Fields, Reader
-from dialogs.flow_parts import Wordings, is_one_action, read_retry, read_silence
+from dialogs.flow_parts import Wordings, is_one_action, place_of_two, read_retry, read_silence
 from dialogs.flow_steps import StepReader
+from dialogs.golden_lines import read_chat
 from dialogs.hours import QuietHours, minute_of_day
 from dialogs.reading import Document
 
@@ -189,8 +190,8 @@ class _FlowReader:
                 self._reader.note("I05", fields.at("event"), x=event)
             has_occasion = any(fields.has(occasion) for occasion in ("text", "phrase", "command", "event"))
             if not is_one_action(fields, _ACTS) or not has_occasion:
-                self._reader.note("F24", (*path, "id"), x=name or "")
-                continue
+                two = place_of_two(fields, _ACTS)
+                self._reader.note("F24", (*path, "id") if two == path else two, x=name or "")
             if name is None:
                 continue
             if name in interrupts:
@@ -261,12 +262,8 @@ class _FlowReader:
             if fields is None:
                 continue
             name = fields.text("name", must=True)
-            fields.text("channel", of=CHANNELS), fields.text("lang"), fields.text("begins")
-            list(fields.map("known"))
-            lines = list(fields.items("chat", must=True))
-            for line, where in lines:
-                if not isinstance(line, dict):
-                    self._reader.note("Y04", where, x="chat")
+            fields.text("channel", of=CHANNELS), fields.text("lang")
+            read_chat(fields)
             if name is not None:
                 tests.append(GoldenTest(name, path, value))
         return tuple(tests)

@@ -29,7 +29,7 @@ from dialogs.flow import (
 )
 from dialogs.flow_ask import AskReader
 from dialogs.flow_fields import Fields, Reader
-from dialogs.flow_parts import Wordings, is_one_action, read_close, read_media, read_template
+from dialogs.flow_parts import Wordings, is_one_action, place_of_two, read_close, read_media, read_template
 from dialogs.reading import Path
 
 _COMMON = ("id", "stage", "goal", "note")
@@ -187,9 +187,7 @@ class StepReader:
             self._reader.note("I01", fields.at("do"), x=action)
         params = []
         for name, written, path in fields.text_map("with"):
-            text = self._reader.text(written, path)
-            if text is not None:
-                params.append((name, text, path))
+            params.append((name, self._reader.text(written, path), path))
         outcome = self._outcome(fields, ("ok", "rejected", "slow"))
         slow_after = fields.duration(
             "slow_after", must=True, shortest=timedelta(seconds=1), longest=timedelta(minutes=10)
@@ -234,8 +232,7 @@ class StepReader:
         condition, save, params = fields.expression("if"), self._save(fields), fields.expressions("with")
         target, called = fields.slug("next"), fields.slug("call")
         if not is_one_action(fields, ("next", "call")):
-            self._reader.note("F24", path, x=event or "message")
-            return None
+            self._reader.note("F24", place_of_two(fields, ("next", "call")), x=event or "message")
         return Case(event, condition, save, path, target, called, params)
 
     def _call(self, fields: Fields, common: dict[str, Any], following: _Following) -> Step | None:

@@ -28,15 +28,18 @@ def read_translation(document: Document, flow: Flow | None) -> list[Finding]:
     if flow is None:
         reader.note("F15", ("translates",), x=name or "")
         return reader.findings
+    if lang == flow.lang:
+        top.wrong("lang")
+        return reader.findings
     for key, written, path in texts:
         wording = flow.wordings.get(key)
         text = reader.text(written, path)
         if wording is None:
             reader.note("T02", path, x=key)
-        elif text is not None:
-            if text.paths != wording.own.paths:
-                reader.note("T03", path, x=key)
-            wording.others[lang] = text
+            continue
+        if not text.is_broken and not wording.own.is_broken and text.paths != wording.own.paths:
+            reader.note("T03", path, x=key)
+        wording.others[lang] = text
     given = {key for key, _, _ in texts}
     for key in flow.wordings:
         if key not in given:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field
 
 from dialogs.actions import Catalogue
 from dialogs.dialog import Dialog
 from dialogs.findings import Finding, finding
-from dialogs.flow import Flow, Start
+from dialogs.flow import Flow, Start, Step
 from dialogs.flow_read import read_flow
 from dialogs.flow_translate import read_translation
 from dialogs.program import Program
 from dialogs.project import Project, default_project, read_project
 from dialogs.reading import Document, ReadingError, read
-from dialogs.verify import verify
-from dialogs.verify.calls import calls_of
+from dialogs.verify import check_translation, verify, verify_all, verify_stored
+from dialogs.verify.calling import callings
 
 Entry = tuple[Flow, Start]
 
@@ -94,6 +95,15 @@ class Flows:
         """By name."""
         return tuple(self._programs[name, version].flow for name, version in sorted(self._live.items()))
 
+    def copied(self, steps_of: Callable[[Flow], Mapping[str, Step]]) -> Flows:
+        """The same flows, whose steps are looked up in what `steps_of` makes of each."""
+        flows = copy(self)
+        flows._programs = {}
+        for key, program in self._programs.items():
+            flows._programs[key] = copy(program)
+            flows._programs[key].steps = steps_of(program.flow)
+        return flows
+
     def _index(self) -> None:
         live = self.all_live()
         self.starts = Starts(live)
@@ -134,6 +144,7 @@ class Loaded:
     flows: Flows
     project: Project
     findings: tuple[Finding, ...]  # by file and line
+    translations: Mapping[str, str] = field(default_factory=dict)  # translation file → file of its flow
 
     @property
     def has_errors(self) -> bool:
@@ -158,8 +169,9 @@ def compile_flow(
 ) -> Compiled:
     """Compile one flow from its stored text; `translations` are (file, text).
 
-    `others`: the flows it may call, by name. Without them calls are not checked: a stored version was checked when it
-    was published.
+    `others`: the other flows of its folder, by name; a translation that breaks a limit of a channel is only found with
+    them. Without them it is a stored version, which was checked when it was published: only what the engine cannot run
+    without is checked again.
     """
     try:
         flow, findings = read_flow(read(text, file=file), version=version, catalogue=catalogue, zone=project.zone)
@@ -169,11 +181,11 @@ def compile_flow(
     if flow is None:
         return Compiled(None, tuple(findings))
     for document in documents:
-        findings += read_translation(document, flow)
-    found = verify(
-        flow, others=None if others is None else {**others, flow.name: flow}, project=project, catalogue=catalogue
-    )
-    findings += found
+        findings += read_translation(document, flow) if others is None else _translated(document, flow)
+    if others is None:
+        findings += verify_stored(flow, project=project, catalogue=catalogue)
+    else:
+        findings += verify(flow, others={**others, flow.name: flow}, project=project, catalogue=catalogue)
     return Compiled(None if _has_error(findings) else flow, _sorted(findings))
 
 
@@ -183,7 +195,7 @@ def load_folder(files: Mapping[str, bytes], catalogue: Catalogue, *, timezone: s
     Every flow gets the number `version`. A flow with an error, or that calls one, is left out of `flows`.
     """
     findings: list[Finding] = []
-    documents = _documents(files, findings)
+    documents, unreadable = _documents(files, findings)
     project = _project(documents, timezone, findings)
     flows: dict[str, Flow] = {}
     for document in documents:
@@ -192,38 +204,73 @@ def load_folder(files: Mapping[str, bytes], catalogue: Catalogue, *, timezone: s
         flow, found = read_flow(document, version=version, catalogue=catalogue, zone=project.zone)
         findings += found
         if flow is None:
-            continue
-        if flow.name in flows:
+            unreadable.add(str(document.data["flow"]))
+        elif flow.name in flows:
             line = document.lines.of(("flow",))
             first = flows[flow.name].document.file
             findings.append(finding("F01", file=document.file, line=line, x=flow.name, y=first))
         else:
             flows[flow.name] = flow
-    for document in documents:
-        if "translates" in document.data:
-            findings += read_translation(document, flows.get(str(document.data["translates"])))
-    for flow in flows.values():
-        findings += verify(flow, others=flows, project=project, catalogue=catalogue)
+    translations = _translations(documents, flows, unreadable, findings)
+    findings += verify_all(flows, project=project, catalogue=catalogue, unreadable=unreadable)
     broken = {found.file for found in findings if found.severity == "error"}
     result = Flows(project, catalogue)
     for flow in flows.values():
-        if not broken.intersection(_files_of(flow, flows)):
+        if _can_run(flow, flows, broken):
             result.add(flow, live=True)
-    return Loaded(result, project, _sorted(findings))
+    return Loaded(result, project, _sorted(_structure_first(findings)), translations)
 
 
-def _documents(files: Mapping[str, bytes], findings: list[Finding]) -> list[Document]:
-    documents = []
+def _documents(files: Mapping[str, bytes], findings: list[Finding]) -> tuple[list[Document], set[str]]:
+    """Also the names of the flows that cannot be read: by custom, a file is named after its flow."""
+    documents, unreadable = [], set()
     for name in sorted(files):
         try:
             documents.append(read(files[name], file=name))
         except ReadingError as error:
             findings += error.findings
+            unreadable.add(name.partition(".")[0])
     # A file without any of the three keys is taken for a flow, and says that `flow` is missing.
     for document in documents:
         if not {"flow", "project", "translates"}.intersection(document.data):
             findings.append(finding("Y04", file=document.file, line=1, x="flow"))
-    return documents
+    return documents, unreadable
+
+
+def _translations(
+    documents: Sequence[Document], flows: Mapping[str, Flow], unreadable: Collection[str], findings: list[Finding]
+) -> dict[str, str]:
+    """Read the translation files; file → file of its flow."""
+    files = {str(document.data["flow"]): document.file for document in documents if "flow" in document.data}
+    files |= {flow.name: flow.document.file for flow in flows.values()}
+    owners: dict[str, str] = {}
+    read_before: dict[tuple[str, str], str] = {}
+    for document in documents:
+        if "translates" not in document.data or "flow" in document.data:
+            continue
+        name, lang = str(document.data["translates"]), str(document.data.get("lang"))
+        if name in files:
+            owners[document.file] = files[name]
+        first = read_before.setdefault((name, lang), document.file)
+        if first != document.file:
+            line = document.lines.of(("translates",))
+            findings.append(finding("F01", file=document.file, line=line, x=f"{name} ({lang})", y=first))
+        elif name in flows or name not in unreadable:  # of a flow that cannot be read there is nothing to translate
+            findings += _translated(document, flows.get(name))
+    return owners
+
+
+def _translated(document: Document, flow: Flow | None) -> list[Finding]:
+    findings = read_translation(document, flow)
+    if flow is None or any(found.code.startswith("Y") for found in findings):
+        return findings
+    return [*findings, *check_translation(document, flow)]
+
+
+def _structure_first(findings: Sequence[Finding]) -> Sequence[Finding]:
+    """After Y codes in a file its other checks are left out."""
+    files = {found.file for found in findings if found.code.startswith("Y")}
+    return [found for found in findings if found.code.startswith("Y") or found.file not in files]
 
 
 def _project(documents: Sequence[Document], timezone: str, findings: list[Finding]) -> Project:
@@ -240,17 +287,19 @@ def _project(documents: Sequence[Document], timezone: str, findings: list[Findin
     return project or default_project(timezone)
 
 
-def _files_of(flow: Flow, flows: Mapping[str, Flow]) -> set[str]:
-    """The files that must be right for `flow` to run: its own and those of the flows it calls."""
-    found: dict[str, Flow] = {}
-    open_flows = [flow]
+def _can_run(flow: Flow, flows: Mapping[str, Flow], broken: Collection[str]) -> bool:
+    """Whether the files of a flow and of all that it calls are right."""
+    seen: set[str] = set()
+    open_flows = [flow.name]
     while open_flows:
-        current = open_flows.pop()
-        if current.name in found:
+        name = open_flows.pop()
+        if name in seen:
             continue
-        found[current.name] = current
-        open_flows += [flows[name] for _, name, _, _ in calls_of(current) if name in flows]
-    return {current.document.file for current in found.values()}
+        seen.add(name)
+        if name not in flows or flows[name].document.file in broken:
+            return False
+        open_flows += [calling.flow for calling in callings(flows[name])]
+    return True
 
 
 def _has_error(findings: Iterable[Finding]) -> bool:

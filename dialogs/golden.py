@@ -67,16 +67,17 @@ def _run(flows: Flows, flow: Flow, test: GoldenTest) -> GoldenResult:
     return GoldenResult(flow.name, test.name, True, document.file, document.lines.of(test.path), transcript=transcript)
 
 
-def report(results: Sequence[GoldenResult], *, lang: str) -> Iterator[str]:
-    """The lines that `flows test` prints."""
-    is_russian = lang.startswith("ru")
-    expected, got = ("ожидалось", "получено") if is_russian else ("expected", "got")
+def report(results: Sequence[GoldenResult], *, lang: str, errors: int = 0) -> Iterator[str]:
+    """The lines that `flows test` prints; `errors` of files that could not be played count as failures."""
+    expected, got = ("ожидалось", "получено ") if lang.startswith("ru") else ("expected", "got     ")
     for result in results:
         if result.ok:
             yield f"ok {result.flow}: {result.name}"
             continue
         yield f"FAIL {result.flow}: {result.name}"
-        yield f"  {result.file}:{result.line}: {expected}: {result.expected}; {got}: {result.got}"
+        yield f"  {result.file}:{result.line}"
+        yield f"  {expected}: {result.expected}"
+        yield f"  {got}: {result.got}"
         yield from (f"    {part}" for line in result.transcript for part in line.splitlines())
     failed = sum(not result.ok for result in results)
-    yield f"{len(results) - failed} passed, {failed} failed"
+    yield f"{len(results) - failed} passed, {failed + errors} failed"

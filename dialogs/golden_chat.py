@@ -27,12 +27,11 @@ from dialogs.events import (
 from dialogs.flow import Ask, Flow, Start
 from dialogs.flow_fields import parse_duration
 from dialogs.flows_set import Flows
+from dialogs.golden_lines import BEGINS, EXPECTATIONS, FIRST, STIMULI
 from dialogs.golden_messages import sent_message
 from dialogs.payload import base36
 from dialogs.routing import taken
 
-STIMULI = ("in", "press", "old_press", "send", "edit", "event", "result", "pass", "manager", "begin")
-EXPECTATIONS = ("out", "not_out", "silent", "buttons", "does", "does_not", "at", "vars", "ends")
 _MONDAY = "2026-03-02 12:00"
 _MAX_TIMERS = 1000  # that fire in one line: a flow that goes round for ever ends here
 
@@ -95,7 +94,7 @@ class Chat:
         if is_first and stimulus in ("in", "event"):
             self._first(stimulus, line[stimulus])
         elif is_first and stimulus != "begin":
-            raise Mismatch("in | event | begin", stimulus, stimulus)
+            raise Mismatch(" | ".join(FIRST), stimulus, stimulus)
         else:
             self._stimuli[stimulus](line[stimulus])
         self._fire_until(self._now)
@@ -325,7 +324,7 @@ class Chat:
 
 def _clock(given: object, flows: Flows) -> datetime:
     try:
-        local = datetime.strptime(str(given), "%Y-%m-%d %H:%M").replace(tzinfo=flows.project.zone)
+        local = datetime.strptime(str(given), BEGINS).replace(tzinfo=flows.project.zone)
     except ValueError:
         raise Mismatch(f"begins: {_MONDAY}", str(given)) from None
     return local.astimezone(UTC)

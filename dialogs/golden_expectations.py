@@ -8,16 +8,14 @@ from typing import Any
 from dialogs.effects import OpenHandoff, RunAction
 from dialogs.golden_chat import Chat, Mismatch
 
-_BLANKS = str.maketrans({"\u00a0": " ", "\u202f": " "})
-
 
 def check(chat: Chat, line: Mapping[str, Any]) -> None:
     """Raises Mismatch for the first expectation that was not met."""
-    texts = [message.text.translate(_BLANKS) for message in chat.messages]
+    texts = [_plain(message.text) for message in chat.messages]
     if "out" in line:
         _check_out(_list(line["out"], "out"), texts)
     for part in _list(line.get("not_out", []), "not_out"):
-        if any(part.translate(_BLANKS) in text for text in texts):
+        if any(_plain(part) in text for text in texts):
             raise Mismatch(f"not_out: {part}", _shown(texts), "not_out")
     if line.get("silent") and texts:
         raise Mismatch("silent", _shown(texts), "silent")
@@ -42,7 +40,7 @@ def _check_out(parts: list[str], texts: list[str]) -> None:
     """The parts one after another; one message may hold several."""
     message, offset = 0, 0
     for part in parts:
-        wanted = part.translate(_BLANKS)
+        wanted = _plain(part)
         while message < len(texts):
             found = texts[message].find(wanted, offset)
             if found >= 0:
@@ -61,13 +59,17 @@ def _check_does(chat: Chat, wanted: object) -> None:
         if not candidates:
             raise Mismatch(f"does: {name}", done, "does")
         if isinstance(params, Mapping) and not any(_has_params(action, params) for action in candidates):
-            shown = "; ".join(str(dict(action.params)) for action in candidates if isinstance(action, RunAction))
+            shown = "; ".join(str(_params(action)) for action in candidates)
             raise Mismatch(f"does: {name} {dict(params)}", shown, "does")
 
 
 def _has_params(action: RunAction | OpenHandoff, wanted: Mapping[str, Any]) -> bool:
-    params = action.params if isinstance(action, RunAction) else {"queue": action.queue}
+    params = _params(action)
     return all(_alike(params.get(name), value) for name, value in wanted.items())
+
+
+def _params(action: RunAction | OpenHandoff) -> dict[str, Any]:
+    return dict(action.params) if isinstance(action, RunAction) else {"queue": action.queue}
 
 
 def _alike(one: object, other: object) -> bool:
@@ -76,7 +78,7 @@ def _alike(one: object, other: object) -> bool:
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other or str(one).lower() == str(other).lower()
     if isinstance(one, str | int) and isinstance(other, str | int):
-        return str(one).translate(_BLANKS) == str(other).translate(_BLANKS)
+        return _plain(str(one)) == _plain(str(other))
     return one == other
 
 
@@ -101,3 +103,8 @@ def _list(value: object, field: str) -> list[str]:
 
 def _shown(texts: list[str]) -> str:
     return " | ".join(texts) or "–"
+
+
+def _plain(text: str) -> str:
+    """Blanks are compared alike."""
+    return text.replace("\u00a0", " ").replace("\u202f", " ")

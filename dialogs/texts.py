@@ -73,6 +73,17 @@ class Text:
     plain: str | None  # the text itself when it has no placeholders
     _lines: tuple[_Line, ...]
 
+    @property
+    def is_broken(self) -> bool:
+        return not self._lines
+
+    @property
+    def known(self) -> str:
+        """What is sure to be sent: the text without its placeholders."""
+        if self.plain is not None:
+            return self.plain
+        return "\n".join("".join(part for part in line if isinstance(part, str)) for line in self._lines)
+
     def value(self, scope: Scope) -> object | None:
         """The value of the one placeholder of a `single` text, as it is. Raises ValueError for any other text."""
         if self.single is None:
@@ -128,6 +139,11 @@ def compile_text(text: str) -> Text:
         plain=None if placeholders else "\n".join("".join(map(str, line)) for line in lines),
         _lines=lines,
     )
+
+
+def broken_text(text: str) -> Text:
+    """Stands for a text that cannot be compiled, so that the rest of its flow can still be checked. Never sent."""
+    return Text(text=text, placeholders=(), paths=frozenset(), single=None, plain=text, _lines=())
 
 
 def parse_path(text: str) -> Path | None:

@@ -1,20 +1,24 @@
-"""Collecting findings about one flow."""
+"""Collecting findings about one file."""
 
 from __future__ import annotations
 
 from dialogs.findings import Finding, finding
-from dialogs.flow import Flow
-from dialogs.reading import Path
+from dialogs.reading import Document, Path
 
 
 class Noting:
-    """Findings with the lines of a flow's file; `step` is the step they name."""
+    """Findings with the lines of a file; `step` is the step they name. The same is said once."""
 
-    def __init__(self, flow: Flow) -> None:
-        self._document = flow.document
-        self.findings: list[Finding] = []
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._found: dict[Finding, None] = {}  # a set that keeps the order
         self.step: str | None = None
+
+    @property
+    def findings(self) -> list[Finding]:
+        return list(self._found)
 
     def add(self, code: str, path: Path, *, x: str = "", y: str = "", n: int = 0, m: int = 0) -> None:
         line = self._document.lines.of(path)
-        self.findings.append(finding(code, file=self._document.file, line=line, step=self.step, x=x, y=y, n=n, m=m))
+        found = finding(code, file=self._document.file, line=line, step=self.step, x=x, y=y, n=n, m=m)
+        self._found[found] = None

@@ -1,4 +1,4 @@
-"""Whether every reference inside a flow leads somewhere: F03, F09, F10, F11, F12, I02, I03, I05, I06, I07."""
+"""Whether every step has what it needs: F03, F09, F10, F11, F12, F26, I02, I03, I05, I06, I07, R02."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ Reference = tuple[str, Path]  # a step, and the field that names it
 
 
 def check(flow: Flow, *, project: Project, catalogue: Catalogue) -> list[Finding]:
-    notes = Noting(flow)
+    notes = Noting(flow.document)
     _references(flow, notes)
+    if flow.silence is not None and not _grows(flow.silence):
+        asks = (step for step in flow.steps.values() if isinstance(step, Ask) and step.silence is flow.silence)
+        notes.step = next((ask.id for ask in asks), None)  # one of them is enough to name
+        notes.add("F12", (*flow.silence.path, "remind"))
     for old, new in flow.moved.items():
         target = flow.steps.get(new)
         if target is None or not is_state(target):
@@ -28,13 +32,11 @@ def check(flow: Flow, *, project: Project, catalogue: Catalogue) -> list[Finding
         if isinstance(step, Ask):
             _question(step, flow, notes)
         elif isinstance(step, Do):
-            _action(step, catalogue, notes)
+            _action(step, project, catalogue, notes)
         elif isinstance(step, Handoff) and step.queue not in project.queues:
             notes.add("I06", (*step.path, "handoff"), x=step.queue)
         elif isinstance(step, Wait):
-            for case in step.cases:
-                if case.event is not None and case.event not in EVENTS:
-                    notes.add("I05", (*case.path, "event"), x=case.event)
+            _cases(step, flow, notes)
     return notes.findings
 
 
@@ -105,23 +107,41 @@ def _question(step: Ask, flow: Flow, notes: Noting) -> None:
         notes.add("F10", place)
     if step.silence is None or step.silence.close is None:
         notes.add("F11", place)
-    else:
-        times = [reminder.after for reminder in step.silence.reminders]
-        if sorted(set(times)) != times or any(after >= step.silence.close.after for after in times):
-            notes.add("F12", step.silence.path)
+    elif step.silence is not flow.silence and not _grows(step.silence):
+        notes.add("F12", (*step.silence.path, "remind"))
     for option in step.options:
         if option.edit is not None and (step.edited is None or not isinstance(flow.steps.get(option.edit, step), Ask)):
             notes.add("F09", (*option.path, "edit"))
 
 
-def _action(step: Do, catalogue: Catalogue, notes: Noting) -> None:
+def _grows(silence: Silence) -> bool:
+    """Reminders come one after another, and before the close."""
+    times = [reminder.after for reminder in silence.reminders]
+    return sorted(set(times)) == times and all(silence.close is None or after < silence.close.after for after in times)
+
+
+def _cases(step: Wait, flow: Flow, notes: Noting) -> None:
+    always = {interrupt.event for interrupt in flow.interrupts if interrupt.event and interrupt.condition is None}
+    taken: set[str | None] = {*always}  # interrupts are asked before the cases
+    for case in step.cases:
+        if case.event is not None and case.event not in EVENTS:
+            notes.add("I05", (*case.path, "event"), x=case.event)
+        elif case.event in taken:
+            notes.add("F26", (*case.path, "event" if case.event else "message"))
+        if case.condition is None:
+            taken.add(case.event)
+
+
+def _action(step: Do, project: Project, catalogue: Catalogue, notes: Noting) -> None:
     if step.action not in catalogue:
         return  # I01 was said while reading
     spec = step.spec
     given = {name for name, _, _ in step.params}
-    for name, _, path in step.params:
+    for name, text, path in step.params:
         if name not in spec.parameters:
             notes.add("I07", path, x=step.action, y=name)
+        elif name == "group" and text.plain is not None and text.plain not in project.groups:
+            notes.add("I06", path, x=text.plain)
     for name, parameter in spec.parameters.items():
         if parameter.required and name not in given:
             notes.add("I02", (*step.path, "do"), x=step.action, y=name)

@@ -409,10 +409,11 @@ format: 1
 flow: seen
 title: "seen"
 channels: [whatsapp]
-start: [{event: site.form_sent}]
+start: [{event: site.form_sent, take: {form: "event.form"}}]
+vars: {form: {type: text}}
 defaults: {retry: {max: 3, then: over}, silence: {close: {after: 1h, next: over}}}
 steps:
-  - {id: really, ask: "Точно?", options: [{id: sure, title: "Да"}], invalid: "Да или нет", template: {whatsapp: t, params: ["{event.form}"]}}
+  - {id: really, ask: "Точно?", options: [{id: sure, title: "Да"}], invalid: "Да или нет", template: {whatsapp: t, params: ["{form}"]}}
   - {id: over, end: ok}
 """)  # noqa: E501
     talk = Talk(flows, channel="whatsapp")

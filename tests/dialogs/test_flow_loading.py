@@ -25,7 +25,7 @@ flow: base
 title: "Base"
 channels: [telegram]
 start: [{command: start}]
-vars: {name: {type: person_name}, note: {type: text}, found: {type: list}, until: {type: date}}
+vars: {name: {type: person_name}, until: {type: date}}
 defaults: {retry: {max: 3, then: over}, silence: {close: {after: 1h, next: over}}}
 interrupts: [{id: stop, text: ["стоп"], next: over}]
 steps:
@@ -40,7 +40,7 @@ steps:
       - {id: two, title: "Two", next: over}
   - id: tell
     do: telegram.notify
-    with: {text: "{name}"}
+    with: {text: "{name} {until|or:today}"}
     once_per: "{event.id}"
     outcome: {ok: over, rejected: over, slow: over}
     slow_after: 5s
@@ -99,8 +99,8 @@ def test_a_right_flow_has_no_findings() -> None:
         ('title: "Two", next: over', 'title: "Two", edit: name', "F09", "pick"),
         ('title: "Two", next: over', 'title: "Two", next: nowhere', "F03", "pick"),
         ("do: telegram.notify", "do: telegram.shout", "I01", "tell"),
-        ('with: {text: "{name}"}', 'with: {words: "{name}"}', "I07", "tell"),
-        ('with: {text: "{name}"}', "with: {}", "I02", "tell"),
+        ('with: {text: "{name} {until|or:today}"}', 'with: {words: "{name}"}', "I07", "tell"),
+        ('with: {text: "{name} {until|or:today}"}', "with: {}", "I02", "tell"),
         ('    once_per: "{event.id}"\n', "", "I03", "tell"),
         ("slow: over}", "slow: nowhere}", "F03", "tell"),
         (", slow: over}", "}", "Y04", "tell"),
@@ -187,7 +187,7 @@ def test_a_flow_without_a_customer_cannot_talk() -> None:
 
 def test_a_flow_that_calls_a_broken_one_does_not_run() -> None:
     caller = BASE.replace("flow: base", "flow: caller").replace("command: start", "command: call").replace(
-        "  - id: over\n", "  - {id: down, call: base}\n  - id: over\n"
+        "steps:\n", "steps:\n  - {id: down, call: base}\n"
     )  # fmt: skip
     called = BASE.replace("start: [{command: start}]", "callable: true")
     assert {flow.name for flow in _load(a=caller, b=called).flows.all_live()} == {"base", "caller"}
@@ -197,16 +197,14 @@ def test_a_flow_that_calls_a_broken_one_does_not_run() -> None:
 
 
 def test_a_flow_that_calls_itself_is_found() -> None:
-    text = BASE.replace("start:", "callable: true\nstart:").replace(
-        "  - id: over\n", "  - {id: down, call: base}\n  - id: over\n"
-    )
+    text = BASE.replace("start:", "callable: true\nstart:").replace("steps:\n", "steps:\n  - {id: down, call: base}\n")
     assert [code for code, _, _ in _found(_load(base=text))] == ["F18"]
 
 
 def test_calls_bring_the_parameters_that_the_flow_takes() -> None:
-    called = BASE.replace("start: [{command: start}]", "callable: true\ntakes: [note]")
+    called = BASE.replace("start: [{command: start}]", "callable: true\ntakes: [until]")
     caller = BASE.replace("flow: base", "flow: caller").replace(
-        "  - id: over\n", '  - {id: down, call: base, with: {name: "name"}}\n  - id: over\n'
+        "steps:\n", 'steps:\n  - {id: down, call: base, with: {name: "name"}}\n'
     )
     assert [code for code, _, _ in _found(_load(a=caller, b=called))] == ["F25"]
 
@@ -225,6 +223,33 @@ def test_translations_are_read_and_checked() -> None:
     codes = {(finding.code, finding.line) for finding in loaded.findings}
     assert {("T02", 5), ("T03", 6), ("T01", 3)} <= codes
     assert "F15" in {code for code, _, _ in _found(_load(english=words))}
+
+
+def test_a_second_translation_into_one_language_and_one_into_its_own_are_found() -> None:
+    words = "translates: base\nlang: %s\ntexts: {title: x}\n"
+    assert _found(_load(base=BASE, english=words % "en", more=words % "en")) == [("F01", 1, None)]
+    assert _found(_load(base=BASE, russian=words % "ru")) == [("Y04", 2, None)]
+
+
+def test_of_a_flow_that_cannot_be_read_its_callers_and_translations_say_nothing() -> None:
+    caller = BASE.replace("steps:\n", "steps:\n  - {id: down, call: child}\n")
+    words = "translates: child\nlang: en\ntexts: {title: x}\n"
+    for broken in ("format: 1\nflow: child\n", "flow: [\n"):
+        loaded = _load(base=caller, child=broken, english=words)
+        assert {finding.file for finding in loaded.findings} == {"child.yaml"}
+        assert loaded.flows.all_live() == ()  # but it cannot run either
+
+
+def test_a_stored_version_is_not_held_to_rules_that_came_later() -> None:
+    text = BASE.replace('title: "One"', 'title: "*One, which is longer than a button*"').replace("pick", "choose")
+    text = text.replace("channels: [telegram]", "channels: [whatsapp]")
+    settings = {"file": "x.yaml", "version": 1, "project": default_project("Europe/Moscow"), "catalogue": CATALOGUE}
+    assert compile_flow(text, **settings).flow is not None
+    published = compile_flow(text, **settings, others={})
+    assert published.flow is None
+    assert {finding.code for finding in published.findings} == {"C01", "C06"}
+    missing = compile_flow(text.replace("slow: over", "slow: nowhere"), **settings)
+    assert (missing.flow, missing.findings[0].code) == (None, "F03")
 
 
 def test_a_file_that_is_nothing_says_so() -> None:
