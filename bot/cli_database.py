@@ -7,12 +7,13 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from bot.settings import Settings
-from storage import migrate
 from storage.database import Database, DatabaseAway, connect
 
 
 def with_database(settings: Settings, work: Callable[[Database], Awaitable[int]]) -> int:
     """Open it, check its schema, work, close it. Returns the exit code; troubles are told in one sentence."""
+
+    from storage import migrate  # alembic takes a while to load, and most commands of a flow author need no database
 
     async def run() -> int:
         database = connect(settings.database_url.get_secret_value(), is_guest=True)

@@ -12,10 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bot import cli_flows_diff, cli_flows_replay, cli_flows_stats, flow_store
+from bot import cli_flows_diff, cli_flows_stats, flow_store
+from bot.catalogue import catalogue
 from bot.cli_database import with_database
 from bot.flow_store import FlowsBroken
-from bot.services import catalogue
 from bot.settings import load_settings
 from dialogs.findings import Finding, format_finding
 from dialogs.flows_set import Loaded, load_folder
@@ -24,6 +24,8 @@ from dialogs.golden_coverage import untested
 from storage import flows as stored_flows
 from storage.clock import to_ms
 from storage.database import Database
+
+REPLAYED = 1000  # conversations
 
 
 class Unreadable(Exception):
@@ -55,11 +57,22 @@ def add_commands(commands: Any, lang: str) -> None:
     show.set_defaults(run=lambda a: _with_database(lambda conn: _show(conn, a.flow, a.version)))
     cli_flows_diff.add_command(flows)
     cli_flows_stats.add_command(flows)
-    cli_flows_replay.add_command(flows, lang)
+    replaying = flows.add_parser("replay", help="play real conversations to a draft; nothing is written or sent")
+    replaying.add_argument("path", metavar="FLOW.yaml")
+    replaying.add_argument("--since", default="7d", help="how far back: 12h, 7d, 30d (default: 7d)")
+    replaying.add_argument("--limit", type=int, default=REPLAYED, help=f"at most so many, the last ones ({REPLAYED})")
+    replaying.add_argument("--lang", choices=("ru", "en"), default=lang)
+    replaying.set_defaults(run=_replay)
     rollback = flows.add_parser("rollback", help="make an older version live again")
     rollback.add_argument("flow")
     rollback.add_argument("--to", type=int, required=True, metavar="N")
     rollback.set_defaults(run=lambda a: _with_database(lambda conn: _rollback(conn, a.flow, a.to), writes=True))
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from bot.cli_flows_replay import replay  # the whole service comes with it: not for those who only check
+
+    return replay(arguments)
 
 
 def _folders(paths: list[str]) -> dict[Path, set[str] | None]:

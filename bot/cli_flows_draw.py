@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from bot import flow_store
+from bot.catalogue import catalogue
 from bot.cli_database import with_database
 from bot.cli_flows import Unreadable
-from bot.services import catalogue
 from bot.settings import load_settings
 from dialogs.draw.graph import build_graph
 from dialogs.draw.mermaid import draw_mermaid

@@ -29,7 +29,6 @@ from storage import migrate
 from storage.database import DatabaseAway
 from storage.unit import subject_state
 
-LIMIT = 1000
 LONGEST = 160  # characters of somebody's words in the report
 
 _TITLES: Mapping[Class, tuple[str, str]] = {
@@ -109,17 +108,9 @@ class OtherSchema(Exception):
     """The database is not the one that this code knows."""
 
 
-def add_command(flows: Any, lang: str) -> None:
-    replaying = flows.add_parser("replay", help="play real conversations to a draft; nothing is written or sent")
-    replaying.add_argument("path", metavar="FLOW.yaml")
-    replaying.add_argument("--since", default="7d", help="how far back: 12h, 7d, 30d (default: 7d)")
-    replaying.add_argument("--limit", type=int, default=LIMIT, help=f"at most so many, the last ones ({LIMIT})")
-    replaying.add_argument("--lang", choices=("ru", "en"), default=lang)
-    replaying.set_defaults(run=lambda a: _replay(a, load_settings()))
-
-
-def _replay(arguments: argparse.Namespace, settings: Settings) -> int:
+def replay(arguments: argparse.Namespace) -> int:
     """0: nothing is stuck (but where the live version is too); 1: something is; 2: nothing could be judged."""
+    settings = load_settings()
     span = parse_duration(arguments.since)
     if span is None or arguments.limit < 1:
         return _sorry("--since takes a time such as 12h or 7d, --limit a number from 1")
@@ -289,4 +280,4 @@ def _short(text: str) -> str:
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 
-__all__ = ["OtherSchema", "add_command", "report_on", "shown"]
+__all__ = ["OtherSchema", "replay", "report_on", "shown"]

@@ -25,6 +25,7 @@ from bot.api.forms import Forms
 from bot.api.health import Health
 from bot.api.operators import Operators
 from bot.calls import Calls
+from bot.catalogue import catalogue
 from bot.clock import Clock
 from bot.flow_store import FlowsBroken, FlowStore
 from bot.http import WebhookHandler, add_webhooks, make_application
@@ -40,15 +41,12 @@ from bot.timers import Timers
 from bot.turns.base import Service
 from bot.turns.group_said import moved_key
 from bot.worker import Worker
-from dialogs.actions import ActionSpec, Catalogue
 from dialogs.events import File
 from dialogs.findings import format_finding
 from integrations.base import Action, Channel, IncomingEvent, Integration, Never
-from integrations.okdesk import SPECS as OKDESK_ACTIONS
 from integrations.okdesk import OkdeskSettings, make_okdesk
 from integrations.onec import OnecSettings, make_onec
-from integrations.onec.actions import CREATE_INVOICE, CREATE_ORDER, GET_PAYMENT
-from integrations.telegram import NOTIFY, TelegramSettings, make_telegram
+from integrations.telegram import TelegramSettings, make_telegram
 from integrations.whatsapp import WhatsAppSettings, make_whatsapp
 from storage import flows as stored_flows
 from storage import migrate, outbox
@@ -67,12 +65,6 @@ MAX_BACKGROUND = 64
 
 class NotMigrated(Exception):
     """The database has an older schema, or a newer one, than this code."""
-
-
-def catalogue() -> Catalogue:
-    """Every action that a flow may order, whether its system is configured here or not."""
-    specs: Sequence[ActionSpec] = [*OKDESK_ACTIONS.values(), GET_PAYMENT, CREATE_ORDER, CREATE_INVOICE, NOTIFY]
-    return {spec.name: spec for spec in specs}
 
 
 class FixitService:

@@ -154,6 +154,8 @@ def resume(turn: Turn, child: Place | None) -> None:
             finish_action(turn, place, step, place.pending)
         elif child is None:
             turn.set_timer(timer, turn.now + step.slow_after)
+    elif isinstance(step, Handoff) and turn.status == "active":
+        open_handoff(turn, place, step)  # the child gave the talk to people too, and they gave it back
 
 
 def finish_action(turn: Turn, place: Place, step: Do, event: EffectFinished | None) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-from transitions import Event, Machine, State
+from transitions import Event, Machine, State, Transition
 
 from dialogs.dialog import NEW
 from dialogs.flow import Ask, Branch, Call, Do, End, Flow, Handoff, Step, Wait
@@ -63,9 +63,19 @@ def build_machine(flow: Flow) -> Machine:
         initial=NEW,
         auto_transitions=False,
     )
+    # Ways with the same trigger and target are one object: from every question «назад» may lead to every other one,
+    # which would be ten thousand of them in a flow of a hundred questions.
+    made: dict[tuple[str, str], Transition] = {}
     for trigger, source, targets in _transitions(flow, _Reach(flow)):
+        event = machine.events.get(trigger)
+        if event is None:
+            event = machine.events[trigger] = TableEvent(trigger, machine)
+        ways = event.transitions[source]
         for target in targets:
-            machine.add_transition(trigger, source, target)
+            way = made.get((trigger, target))
+            if way is None:
+                way = made[trigger, target] = Transition(source, target)
+            ways.append(way)
     return machine
 
 

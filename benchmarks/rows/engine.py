@@ -13,8 +13,8 @@ from typing import Any
 from transitions import Machine
 
 from benchmarks.table import Line, at_most, median_ratio
+from bot.catalogue import catalogue
 from bot.flow_store import BUILT_IN, read_folder
-from bot.services import catalogue
 from dialogs import conversation
 from dialogs.dialog import Dialog
 from dialogs.engine import Step, advance

@@ -17,7 +17,7 @@ from benchmarks.processes import Child, NotRunning, free_port, plain_environment
 from benchmarks.service_settings import service_environment, sqlite_url
 from benchmarks.table import Line, at_most
 from bot import flow_store
-from bot.services import catalogue
+from bot.catalogue import catalogue
 from storage import migrate
 from storage.database import connect
 

@@ -370,3 +370,33 @@ def test_a_dialog_that_is_over_takes_nothing(anna: Talk) -> None:
     anna.waits(hours=1)
     with pytest.raises(EventNotAccepted, match="closed"):
         advance(FLOWS, anna.dialog, MessageReceived("x", NOON, "x"))
+
+
+CALLED_TO_PEOPLE = """
+flow: paid
+callable: true
+takes: [state]
+vars: {state: {type: text}}
+steps:
+  - id: call_people
+    handoff: sales
+    open_say: "Оплата: {state}, зову"
+    closed_say: "Закрыто"
+    outcome: {returned: over, closed: over, nobody: over}
+    nobody_after: 10m
+  - {id: over, end: ok}
+"""
+
+
+def test_a_handoff_below_another_one_is_opened_again_when_the_upper_one_has_ended() -> None:
+    """Otherwise the dialog would stand in it with no timer and nobody there, for ever."""
+    talk = Talk(load(ISSUE, FAQ, CALLED_TO_PEOPLE))
+    talk.says("/start")
+    talk.says("человек")
+    assert talk.happens("onec.payment_changed", state="paid") == ["Оплата: paid, зову"]
+    assert talk.at == "paid.call_people"
+    assert talk.manager("returned") == ["Зову"]
+    assert (talk.at, talk.dialog.status) == ("issue.people", "handed_off")
+    assert {"nobody", "idle"} <= set(talk.due)
+    assert talk.manager("returned") == ["Что случилось?"]
+    assert talk.dialog.status == "active"

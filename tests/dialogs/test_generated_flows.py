@@ -48,8 +48,7 @@ def flows(draw: st.DrawFn, name: str, *, may_call: bool) -> dict[str, Any]:
     steps: list[dict[str, Any]] = []
     for index, step_id in enumerate(ids):
         ahead = [*ids[index + 1 :], "over"]
-        # No handoff in the called flow: an event interrupt during one would open a second one on top of it.
-        kinds = ["say", "ask", "ask", "pick", "branch", "set", "do", "wait", *(["handoff", "call"] if may_call else [])]
+        kinds = ["say", "ask", "ask", "pick", "branch", "set", "do", "wait", "handoff", *(["call"] if may_call else [])]
         step = _step(draw, draw(st.sampled_from(kinds)), ahead, st.sampled_from([*ids, "over"]))
         steps.append({"id": step_id, **step})
     steps.append({"id": "over", "end": draw(st.sampled_from(["ok", "failed"]))})
