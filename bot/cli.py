@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import locale
+import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NoReturn
@@ -66,7 +67,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _lang() -> str:
-    name = locale.setlocale(locale.LC_MESSAGES, "") if hasattr(locale, "LC_MESSAGES") else ""
+    try:
+        name = locale.setlocale(locale.LC_MESSAGES, "") if hasattr(locale, "LC_MESSAGES") else ""
+    except locale.Error:  # it names one that is not installed
+        name = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
     return "ru" if name.lower().startswith("ru") else "en"
 
 

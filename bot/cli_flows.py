@@ -146,16 +146,17 @@ def _test(paths: list[str], lang: str) -> int:
 
 
 def _publish(arguments: argparse.Namespace, lang: str) -> int:
-    folders = _folders(arguments.path)
+    """Of a file its whole folder: the flows of a folder call one another. First the check, then the tests."""
     code = 0
-    for folder, names in folders.items():
+    for folder in _folders(arguments.path):
         loaded = _load(folder)
+        if loaded.has_errors:
+            for found in loaded.findings:
+                sys.stderr.write(format_finding(_placed(found, folder), lang) + "\n")
+            sys.stderr.write("nothing was published\n")
+            return 1
         failures = [
-            result
-            for flow in loaded.flows.all_live()
-            if names is None or flow.document.file in names
-            for result in run_tests(loaded.flows, flow)
-            if not result.ok
+            result for flow in loaded.flows.all_live() for result in run_tests(loaded.flows, flow) if not result.ok
         ]
         if failures:
             for result in failures:

@@ -33,7 +33,7 @@ class Trace:
 
     from_step: str | None  # FLOW.STEP on top before and after
     to_step: str | None
-    decided: tuple[str, ...] = ()  # "option:washer", "interrupt:paid", "branch:who_ok[0]", "via:hello", …
+    decided: tuple[str, ...] = ()  # "option:washer", "interrupt:paid", "branch:who_ok[0]", "via:lead.hello", …
     changes: tuple[Change, ...] = ()
     frames: int = 1  # on the stack afterwards
 

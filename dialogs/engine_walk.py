@@ -50,7 +50,7 @@ def _walk(turn: Turn, place: Place, target: str) -> Step:
             assign(turn, place, step.values)
         else:
             return step
-        turn.decided.append(f"via:{step.id}")
+        turn.decided.append(f"via:{place.program.step_names[step.id]}")
         step = steps[step.next or ""]
     raise EngineLimit(f"more than {MAX_PASSED} steps passed in one walk")
 

@@ -86,12 +86,13 @@ def _add(sums: dict[tuple[str, int, str], _Sums], row: Any) -> None:
     )
     if to_step is not None and to_step != from_step:
         flow, _, step = to_step.partition(".")
-        for decided in decisions:
-            if decided.startswith("via:"):
-                passed = sums[flow, version or 0, decided[4:54]]
-                passed.entered += 1
-                passed.went_on += 1
         sums[flow, version or 0, step].entered += 1
+    # A walk may lead through two flows: the end of a called one and its caller. The version is known of both ends only.
+    for owner, _, passed in (d[4:].partition(".") for d in decisions if d.startswith("via:")):
+        for_version = _version_of(owner, to_step, version, from_step, entered_version)
+        passing = sums[owner, for_version, passed[:50]]
+        passing.entered += 1
+        passing.went_on += 1
     if from_step is not None and (lost or to_step != from_step):
         flow, _, step = from_step.partition(".")
         left = sums[flow, entered_version or version or 0, step]
@@ -100,8 +101,21 @@ def _add(sums: dict[tuple[str, int, str], _Sums], row: Any) -> None:
         if entered_at is not None:
             left.seconds += max(at - entered_at, 0) // 1000
     for effect in ordered:
-        if effect.get("effect") == "CountGoal" and to_step is not None:
-            sums[to_step.partition(".")[0], version or 0, f"goal:{effect['goal']}"[:50]].entered += 1
+        if effect.get("effect") == "CountGoal":
+            owner = effect["step"].partition(".")[0]
+            for_version = _version_of(owner, to_step, version, from_step, entered_version)
+            sums[owner, for_version, f"goal:{effect['goal']}"[:50]].entered += 1
+
+
+def _version_of(
+    flow: str, to_step: str | None, version: int | None, from_step: str | None, entered_version: int | None
+) -> int:
+    """The version in which `flow` was passed: that of the end of the turn it belongs to."""
+    if to_step is not None and to_step.partition(".")[0] == flow:
+        return version or 0
+    if from_step is not None and from_step.partition(".")[0] == flow:
+        return entered_version or version or 0
+    return version or 0
 
 
 def of_flow(conn: Connection, flow: str, version: int | None = None) -> list[dict[str, Any]]:
@@ -127,6 +141,8 @@ def of_flow(conn: Connection, flow: str, version: int | None = None) -> list[dic
 
 def counted_until(conn: Connection) -> str | None:
     """The time of the last turn in the sums, ISO 8601."""
-    query = text("select at from turns where id <= (select value from counters where name = :name) order by id desc")
+    query = text(
+        "select at from turns where id <= (select value from counters where name = :name) order by id desc limit 1"
+    )
     at = conn.execute(query.bindparams(name=_PLACE)).scalar()
     return None if at is None else from_ms(at).isoformat()
