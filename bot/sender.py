@@ -430,13 +430,27 @@ class Sender:
             self._flusher = None
 
     async def _write_down(self, taken: Sequence[_End], calls: Sequence[Row]) -> tuple[bool, list[Taken]]:
-        """What became of the sends must not be lost: tried until the database is back."""
+        """What became of the sends must not be lost: tried until the database is back.
+
+        An end that cannot be written at all takes no other along; its row counts as lost after a while, and is settled.
+        """
         while True:
             try:
                 return await self._database.write(lambda conn: self._store(conn, taken, calls))
             except DatabaseAway as error:
                 log.warning("sender_waits_for_database", error=str(error))
                 await asyncio.sleep(0.5)
+            except Exception:
+                log.exception("ends_not_written", deliveries=[end.ended.taken.id for end in taken][:20])
+                if len(taken) <= 1:
+                    return False, []
+                break
+        has_events, following = False, list[Taken]()
+        for place, end in enumerate(taken):
+            more, next_ones = await self._write_down([end], calls if place == 0 else ())
+            has_events |= more
+            following += next_ones
+        return has_events, following
 
     def _store(self, conn: Connection, taken: Sequence[_End], calls: Sequence[Row]) -> tuple[bool, list[Taken]]:
         """Write the ends, and take what waited for them: whether there are events to handle, and what goes next."""

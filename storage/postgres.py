@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections.abc import Callable
 from typing import TypeVar
 
+import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage.away import DatabaseAway, plain
 
+log = structlog.get_logger(__name__)
+
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
+AGAIN = 5  # how often work is done that stood in another transaction's way
+_IN_THE_WAY = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected: PostgreSQL undid it, not us
+
 
 class PostgresDatabase:
-    """A pool of asyncpg connections; every `write` is one transaction."""
+    """A pool of asyncpg connections; every `write` is one transaction.
+
+    A transaction that PostgreSQL chose to end a deadlock is done again: work may run twice by its contract.
+    """
 
     dialect = "postgresql"
 
@@ -42,6 +53,17 @@ class PostgresDatabase:
             self._engine = None
 
     async def write(self, work: Work[T], *, is_long: bool = False) -> T:
+        for attempt in range(1, AGAIN + 1):
+            try:
+                return await self._transaction(work)
+            except DBAPIError as error:
+                if attempt == AGAIN or getattr(error.orig, "sqlstate", None) not in _IN_THE_WAY:
+                    raise
+                log.info("transaction_again", attempt=attempt, reason=plain(error))
+                await asyncio.sleep(random.uniform(0.005, 0.05) * attempt)  # noqa: S311
+        raise AssertionError("unreachable")
+
+    async def _transaction(self, work: Work[T]) -> T:
         if self._engine is None:
             raise DatabaseAway("the database is closed")
         try:

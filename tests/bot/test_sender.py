@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from bot import sender as sender_module
 from bot.calls import Calls
@@ -413,6 +414,23 @@ async def test_rows_that_were_taken_in_the_moment_of_the_stop_are_put_back(datab
         await post.sender.stop()
         row = await post.row("k1")
         assert (row.state, row.attempts, post.wire.came) == (DeliveryState.WAITING, 0, [])
+
+
+async def test_an_end_that_cannot_be_written_takes_no_other_along(database: Database) -> None:
+    wire = Wire(gate=asyncio.Event())
+    wire.answers.extend([Done({"n": "\ud800"}), Done({"n": 1}, external_id="x")])  # half a letter is in no JSON
+    with capture_logs() as logs:
+        async with posting(database, wire) as post:
+            await post.order("k1", recipient="r1")
+            await post.order("k2", recipient="r2")
+            await until(lambda: wire.in_flight == 2, "both were not sent")
+            assert wire.gate is not None
+            wire.gate.set()
+            await post.becomes("k2", DeliveryState.DONE)
+            assert (await post.row("k1")).state == DeliveryState.SENDING  # it counts as lost after a while
+            await post.order("k3", recipient="r3")
+            await post.becomes("k3", DeliveryState.DONE)
+    assert "ends_not_written" in {line["event"] for line in logs}
 
 
 async def test_two_senders_never_send_the_same_row(database: Database) -> None:
