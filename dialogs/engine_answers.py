@@ -234,7 +234,8 @@ def _wrong(turn: Turn, place: Place, question: Question, event: MessageReceived)
 def on_press(turn: Turn, event: ButtonPressed) -> None:
     """Raises EventNotAccepted."""
     pressed = read_payload(event.payload)
-    if pressed is None or pressed.dialog_id != turn.dialog.id:
+    is_own = pressed is not None and pressed.dialog_id == turn.dialog.id
+    if pressed is None or not (is_own or turn.status == "handed_off"):  # whose button it is, was asked before
         raise EventNotAccepted("foreign_button")
     turn.last_message_at = event.at
     turn.parked = False
