@@ -20,7 +20,7 @@ LAG_MS = 60_000  # in PostgreSQL a turn with a smaller number may be committed l
 _PLACE = "stats_turn"  # in `counters`: the last turn that was added
 _LOST = ("silent", "cancelled", "failed")
 _LEFT_UNANSWERED = frozenset({"silence", "gave_up"})  # what the journal says of a question that was given up
-_PEOPLE = ("message", "press", "timer")  # turns in which somebody, or nobody, answered
+_PEOPLE = ("message", "press")  # turns in which somebody answered
 
 # When the step that a turn leads out of had been entered, and in which version.
 _ENTERED = (

@@ -421,7 +421,7 @@ def test_the_pictures_are_what_the_command_draws_now(name: str, walked: tuple[st
     lang, reader = walked
     source = BUILT_IN / "lead.yaml" if name == "lead" else reader.folder / "shop" / f"{name}.yaml"
     drawn = tmp_path / f"{name}.svg"
-    typed(f"python -m bot flows draw {source} --output {drawn} --lang {lang}", tmp_path)
+    typed(f'python -m bot flows draw "{source}" --output "{drawn}" --lang {lang}', tmp_path)
     kept = DOCS / "flows" / f"{name}.{lang}.svg"
     assert f"(flows/{kept.name})" in guide(lang)
     assert drawn.read_text("utf-8") == kept.read_text("utf-8"), f"cp {drawn} {kept}"
