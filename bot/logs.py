@@ -42,14 +42,16 @@ def set_up_logs(level: str, log_format: str | None, secrets: Sequence[str]) -> N
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderer: Any = structlog.dev.ConsoleRenderer() if use_console else structlog.processors.JSONRenderer()
+    # The plain traceback: a rich one shows the values of variables, which are people's words.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer: Any = console if use_console else structlog.processors.JSONRenderer()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *([] if use_console else [structlog.processors.format_exc_info]),
+                structlog.processors.format_exc_info,
                 mask,
                 renderer,
             ],
