@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import orjson
 import structlog
@@ -193,9 +194,7 @@ class Sender:
         for row in taken:
             system = self.systems[row.system]
             system.in_flight += 1
-            task = asyncio.create_task(self._send(system, row))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._begin(row, self._send(system, row))
 
     def _until_due(self) -> float:
         """Seconds until a row that had to wait for its pace may go; at most the polling interval."""
@@ -230,14 +229,30 @@ class Sender:
         if self._due_at <= now or due_at < self._due_at:
             self._due_at = due_at
 
+    def _begin(self, row: Taken, work: Coroutine[Any, Any, _End]) -> None:
+        task = asyncio.create_task(self._to_its_end(row, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _to_its_end(self, row: Taken, work: Coroutine[Any, Any, _End]) -> None:
+        """The whole of a task of ours: an error in it ends its row, so that nobody waits for it for ever."""
+        try:
+            end = await work
+        except DatabaseAway as error:
+            log.warning("sender_waits_for_database", error=str(error))
+            return  # the row counts as lost after a while, and is settled
+        except Exception:
+            log.exception("delivery_failed", system=row.system, action=row.action, delivery_id=row.id)
+            end = self._dead(row, "unavailable", "an error of ours; see the log")
+        self._finish(end)
+
     # --------------------------------------------------------------------------------------------------- sending
 
-    async def _send(self, system: System, row: Taken) -> None:
+    async def _send(self, system: System, row: Taken) -> _End:
         try:
-            end = await self._attempt(system, row)
+            return await self._attempt(system, row)
         finally:
             system.in_flight -= 1
-        self._finish(end)
 
     async def _attempt(self, system: System, row: Taken) -> _End:
         action = system.actions.get(row.action)
@@ -255,9 +270,6 @@ class Sender:
             return self._unknown(action, row, str(error))
         except asyncio.CancelledError:
             return self._unknown(action, row, "the service stopped before the answer came")
-        except Exception:
-            log.exception("action_failed", system=row.system, action=row.action, delivery_id=row.id)
-            return self._dead(row, "invalid", "an error of ours; see the log")
         self._is_up(system)
         self._metrics.sends.labels(row.system, "done").inc()
         return self._done(system, row, done)
@@ -351,52 +363,36 @@ class Sender:
 
         for row in await self._database.write(look):
             system = self.systems.get(row.system)
-            if system is None:
-                continue
-            task = asyncio.create_task(self._settle(system, row))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            if system is not None:
+                self._begin(row, self._settle(system, row))
 
-    async def _settle(self, system: System, row: Taken) -> None:
+    async def _settle(self, system: System, row: Taken) -> _End:
         action = system.actions.get(row.action)
         now = to_ms(self._clock.now())
         if action is None:
-            self._finish(self._dead(row, "invalid", f"{row.system} has no action {row.action}"))
-            return
+            return self._dead(row, "invalid", f"{row.system} has no action {row.action}")
         if action.settle is None:
             may_be_reported = row.message_id is not None and not action.repeatable
             until = (row.started_at or 0) + WAIT_AFTER_CRASH_MS
             if may_be_reported and now < until:
-                self._finish(
-                    _End(Ended(row, DeliveryState.UNKNOWN, until, "waits for a status of the channel", "unknown"))
-                )
-            else:
-                external = None if row.message_id is None else await self._told_by_status(row.message_id)
-                self._finish(self._give_up_or_repeat(action, row) if external is None else _reported(row, external))
-            return
+                return _End(Ended(row, DeliveryState.UNKNOWN, until, "waits for a status of the channel", "unknown"))
+            external = None if row.message_id is None else await self._told_by_status(row.message_id)
+            return self._give_up_or_repeat(action, row) if external is None else _reported(row, external)
         order = Order(row.key, row.action, row.recipient, row.params, row.attempt, from_ms(row.created_at))
         try:
             done = await action.settle(order)
         except (Later, Unknown) as error:
             wait = getattr(error, "retry_after_s", None) or 5.0
-            self._finish(
-                _End(Ended(row, DeliveryState.UNKNOWN, now + int(wait * 1000), f"not settled yet: {error}", "unknown"))
-            )
-            return
+            until = now + int(wait * 1000)
+            return _End(Ended(row, DeliveryState.UNKNOWN, until, f"not settled yet: {error}", "unknown"))
         except Never as error:
-            self._finish(self._dead(row, error.code, f"could not be settled: {error}"))
-            return
-        except Exception:
-            log.exception("settle_failed", system=row.system, action=row.action, delivery_id=row.id)
-            self._finish(self._dead(row, "unavailable", "an error of ours; see the log"))
-            return
+            return self._dead(row, error.code, f"could not be settled: {error}")
         log.info(
             "delivery_settled", system=row.system, action=row.action, delivery_id=row.id, was_done=done is not None
         )
         if done is not None:
-            self._finish(self._done(system, row, done))
-        else:
-            self._finish(_End(Ended(row, DeliveryState.WAITING, now, "the answer was lost; it had not been done")))
+            return self._done(system, row, done)
+        return _End(Ended(row, DeliveryState.WAITING, now, "the answer was lost; it had not been done"))
 
     async def _told_by_status(self, message_id: int) -> str | None:
         """The channel's id of a message that a status named while the row still counted as being sent."""
@@ -420,37 +416,34 @@ class Sender:
 
     async def _flush(self) -> None:
         try:
-            while self._ended:
-                taken, self._ended = self._ended, []
-                has_events, following = await self._write_down(taken, self._calls.take())
-                self.launch(following)
-                if has_events:
-                    self._on_events()
+            to_write: list[tuple[Sequence[_End], Sequence[Row]]] = []
+            while to_write or self._ended:
+                if not to_write:
+                    to_write.append((self._ended, self._calls.take()))
+                    self._ended = []
+                ends, calls = to_write.pop()
+                try:
+                    await self._write_down(ends, calls)
+                except Exception:
+                    log.exception("ends_not_written", deliveries=[end.ended.taken.id for end in ends][:20])
+                    if len(ends) + bool(calls) > 1:  # each by itself: what cannot be written takes nothing else along
+                        to_write += [((), calls), *(([end], ()) for end in reversed(ends))]
         finally:
             self._flusher = None
 
-    async def _write_down(self, taken: Sequence[_End], calls: Sequence[Row]) -> tuple[bool, list[Taken]]:
-        """What became of the sends must not be lost: tried until the database is back.
-
-        An end that cannot be written at all takes no other along; its row counts as lost after a while, and is settled.
-        """
+    async def _write_down(self, ends: Sequence[_End], calls: Sequence[Row]) -> None:
+        """What became of the sends must not be lost: tried until the database is back."""
         while True:
             try:
-                return await self._database.write(lambda conn: self._store(conn, taken, calls))
+                has_events, following = await self._database.write(lambda conn: self._store(conn, ends, calls))
             except DatabaseAway as error:
                 log.warning("sender_waits_for_database", error=str(error))
                 await asyncio.sleep(0.5)
-            except Exception:
-                log.exception("ends_not_written", deliveries=[end.ended.taken.id for end in taken][:20])
-                if len(taken) <= 1:
-                    return False, []
+            else:
                 break
-        has_events, following = False, list[Taken]()
-        for place, end in enumerate(taken):
-            more, next_ones = await self._write_down([end], calls if place == 0 else ())
-            has_events |= more
-            following += next_ones
-        return has_events, following
+        self.launch(following)
+        if has_events:
+            self._on_events()
 
     def _store(self, conn: Connection, taken: Sequence[_End], calls: Sequence[Row]) -> tuple[bool, list[Taken]]:
         """Write the ends, and take what waited for them: whether there are events to handle, and what goes next."""

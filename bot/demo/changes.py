@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
-import structlog
 from aiohttp import web
-
-log = structlog.get_logger(__name__)
 
 
 class Changes:
@@ -82,11 +80,7 @@ def watching(
         last = status()
         while True:
             await asyncio.sleep(every_s)
-            try:
-                now = status()
-            except Exception:
-                log.exception("service_status_failed")  # the page shows the last known state
-                continue
+            now = status()
             if now != last:
                 last = now
                 changes.bump()
@@ -95,6 +89,7 @@ def watching(
         task = asyncio.create_task(watch())
         yield
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        with suppress(asyncio.CancelledError):
+            await task
 
     return run
