@@ -81,6 +81,7 @@ _REASONS = {
     "event_gone": ("исходное событие удалено", "the original event is gone"),
     "unreadable": ("исходное событие больше не читается", "the original event cannot be read any more"),
     "not_configured": ("эта система больше не подключена", "this system is not configured any more"),
+    "our_error": ("ошибка в нашей программе, подробности выше", "an error of our program, see above"),
     "moved": ("разговор переводили на другую версию", "the talk was moved to another version on its way"),
     "version_gone": ("версии потока того времени нет", "the version of that time is gone"),
     "not_retold": (

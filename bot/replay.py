@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot import flow_store
 from bot.flow_store import StoredFlows
@@ -32,6 +34,9 @@ from storage import flows as stored_flows
 from storage import recordings
 from storage.clock import to_ms
 from storage.database import Database
+from storage.recordings import DialogOfFlow
+
+log = structlog.get_logger(__name__)
 
 PAGE = 50
 EXAMPLES = 20  # of each class
@@ -192,6 +197,10 @@ async def replay_flow(
         except FlowMissing:  # taken out of use, or not published yet
             return None
 
+    def compare(recording: Recording, flows: Callable[[datetime], Flows]) -> tuple[Verdict, bool]:
+        verdict = replay(recording, flows, draft.flows, draft.flow)
+        return verdict, verdict.difference is not None and verdict == by_live(recording, flows)
+
     def play(conn: Connection) -> tuple[int, int] | None:
         page = recordings.read_page(
             conn, draft.flow.name, since=to_ms(since), before=before, limit=min(PAGE, limit - report.total)
@@ -199,15 +208,15 @@ async def replay_flow(
         flows = then.at(conn)
         for dialog in page.dialogs:
             try:
-                recording = made.make(conn, page, dialog)
+                verdict, as_live = compare(made.make(conn, page, dialog), flows)
             except NotPlayable as error:
-                difference = Difference(kind="unplayable", reason=error.reason, step=error.detail, event="")
-                verdict = Verdict(dialog_id=dialog.id, version=dialog.version, kind="unplayable", difference=difference)
-            else:
-                verdict = replay(recording, flows, draft.flows, draft.flow)
-                report.add(verdict, as_live=verdict.difference is not None and verdict == by_live(recording, flows))
-                continue
-            report.add(verdict)
+                verdict, as_live = _unplayable(dialog, error), False
+            except SQLAlchemyError:
+                raise
+            except Exception as error:
+                log.critical("conversation_not_played", dialog_id=dialog.id, exc_info=True)
+                verdict, as_live = _unplayable(dialog, NotPlayable("our_error", type(error).__name__)), False
+            report.add(verdict, as_live=as_live)
         return page.after()
 
     while report.total < limit:
@@ -216,3 +225,8 @@ async def replay_flow(
             break
         progress(report.total)
     return report
+
+
+def _unplayable(dialog: DialogOfFlow, error: NotPlayable) -> Verdict:
+    difference = Difference(kind="unplayable", reason=error.reason, step=error.detail, event="")
+    return Verdict(dialog_id=dialog.id, version=dialog.version, kind="unplayable", difference=difference)

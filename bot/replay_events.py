@@ -20,7 +20,7 @@ from bot.turns.customer_message import LATE
 from dialogs.events import BusinessEvent, ButtonPressed, DialogStarted, Event, ManagerActed, MessageReceived, renamed
 from dialogs.replay_recording import Happened, Kind, NotPlayable, Recording, Told
 from dialogs.replay_retelling import text_lines
-from integrations.base import BusinessFact, CustomerSaid, GroupSaid, Integration, ManagerWrote, StoredEvent
+from integrations.base import BusinessFact, CannotRead, CustomerSaid, GroupSaid, Integration, ManagerWrote, StoredEvent
 from storage.clock import from_ms
 from storage.recordings import DialogOfFlow, EventRow, Page, TurnRow, album_parts
 from storage.unit import subject_state
@@ -147,9 +147,7 @@ class Recordings:
                 # What was remembered then is not known any more: as if it were the first news of its subject.
                 return integration.plan(stored).decide({}, handled_at).facts
             return [] if integration.read is None else integration.read(stored)
-        except NotPlayable:
-            raise
-        except Exception as error:  # an old body may be anything that was sent once
+        except CannotRead as error:
             raise NotPlayable("unreadable", f"{row.source} {row.kind}") from error
 
     def _whole(self, conn: Connection, row: EventRow, fact: CustomerSaid) -> CustomerSaid:

@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,15 @@ class Recorded:
     @property
     def settings(self) -> Settings:
         return settings_from(self.environment)
+
+    def changed(self, path: Path, *statements: tuple[str, tuple[Any, ...]]) -> Recorded:
+        """The same talks in a file of their own, with rows that are not as they were."""
+        with closing(sqlite3.connect(self.path)) as here, closing(sqlite3.connect(path)) as there:
+            here.backup(there)
+            for sql, values in statements:
+                assert there.execute(sql, values).rowcount == 1
+            there.commit()
+        return Recorded({**self.environment, "DATABASE_URL": f"sqlite+aiosqlite:///{path}"}, self.talks)
 
     def replay(self, path: Path, *, limit: int = 1000) -> Report:
         return asyncio.run(report_on(path, self.settings, span=timedelta(days=30), limit=limit))
@@ -387,36 +397,35 @@ def test_a_broken_draft_is_not_played(recorded: Recorded, draft: Draft) -> None:
 
 
 def test_bodies_that_are_gone_are_counted(recorded: Recorded, tmp_path: Path) -> None:
-    copied = tmp_path / "copy.db"
-    with closing(sqlite3.connect(recorded.path)) as here, closing(sqlite3.connect(copied)) as there:
-        here.backup(there)
-        dialog_id = recorded.talks["Борис telegram"]
-        there.execute(
-            "update events set body = x'' where id ="
-            " (select max(id) from events where dialog_id = ? and source = 'telegram')",
-            (dialog_id,),
-        )
-        there.commit()
-    elsewhere = Recorded({**recorded.environment, "DATABASE_URL": f"sqlite+aiosqlite:///{copied}"}, recorded.talks)
+    last = "(select max(e.id) from events e join turns t on t.event_id = e.id where t.dialog_id = ? and e.kind = ?)"
+    talk = recorded.talks
+    elsewhere = recorded.changed(
+        tmp_path / "copy.db",
+        (f"update events set body = x'' where id = {last}", (talk["Борис telegram"], "message")),
+        (f"update events set body = x'7b' where id = {last}", (talk["Борис whatsapp"], "message")),
+        (f"update events set body = x'7b7d' where id = {last}", (talk["Анна telegram"], "effect_finished")),
+    )
     report = elsewhere.replay(BUILT_IN / "lead.yaml")
-    assert dict(report.counts) == {"same": report.total - 1, "unplayable": 1}
+    assert dict(report.counts) == {"same": report.total - 3, "unplayable": 3}
     assert elsewhere.difference(report, "Борис telegram").reason == "event_gone"
+    assert elsewhere.difference(report, "Борис whatsapp").reason == "unreadable"
+    found = elsewhere.difference(report, "Анна telegram")  # of our own events we know the form
+    assert (found.reason, found.step) == ("our_error", "KeyError")
+    assert "our program" in shown(report, "en")
 
 
 def test_a_recording_that_its_own_version_does_not_follow_is_not_used(recorded: Recorded, tmp_path: Path) -> None:
-    copied = tmp_path / "copy.db"
-    with closing(sqlite3.connect(recorded.path)) as here, closing(sqlite3.connect(copied)) as there:
-        here.backup(there)
-        dialog_id = recorded.talks["Анна telegram"]
-        there.execute(
-            "delete from events where id = (select event_id from turns where dialog_id = ? and turn = 1)", (dialog_id,)
-        )
-        there.execute(
+    elsewhere = recorded.changed(
+        tmp_path / "copy.db",
+        (
+            "delete from events where id = (select event_id from turns where dialog_id = ? and turn = 1)",
+            (recorded.talks["Анна telegram"],),
+        ),
+        (
             "update turns set to_step = 'lead.place' where dialog_id = ? and turn = 3",
             (recorded.talks["Глеб telegram"],),
-        )
-        there.commit()
-    elsewhere = Recorded({**recorded.environment, "DATABASE_URL": f"sqlite+aiosqlite:///{copied}"}, recorded.talks)
+        ),
+    )
     report = elsewhere.replay(BUILT_IN / "lead.yaml")
     assert report.counts["unplayable"] == 2
     assert elsewhere.difference(report, "Анна telegram").reason == "event_gone"
@@ -424,20 +433,18 @@ def test_a_recording_that_its_own_version_does_not_follow_is_not_used(recorded: 
 
 
 def test_what_was_published_since_is_not_the_drafts_doing(recorded: Recorded, draft: Draft, tmp_path: Path) -> None:
-    copied = tmp_path / "copy.db"
     contact = (BUILT_IN / "contact.yaml").read_text(encoding="utf-8")
     changed = contact.replace('ask: "Как к вам обращаться?"', 'ask: "Ваше имя?"').partition("\ntests:")[0]
-    with closing(sqlite3.connect(recorded.path)) as here, closing(sqlite3.connect(copied)) as there:
-        here.backup(there)
-        there.execute(
+    elsewhere = recorded.changed(
+        tmp_path / "copy.db",
+        (
             "insert into flow_versions (flow, version, text, project, translations, created_at)"
             " select flow, 2, ?, project, translations, (select max(at) from turns) + 1 from flow_versions"
             " where flow = 'contact'",
             (changed,),
-        )
-        there.execute("update flows set live_version = 2 where name = 'contact'")
-        there.commit()
-    elsewhere = Recorded({**recorded.environment, "DATABASE_URL": f"sqlite+aiosqlite:///{copied}"}, recorded.talks)
+        ),
+        ("update flows set live_version = 2 where name = 'contact'", ()),
+    )
     report = elsewhere.replay(draft())
     assert elsewhere.difference(report, "Анна telegram").draft == "Ваше имя?"
     assert report.as_live == {"same": 0, "text": report.counts["text"]}
