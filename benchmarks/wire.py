@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
-class _Framed(asyncio.Protocol):
+class _Framed(asyncio.Protocol, ABC):
     """Cuts the stream into messages that have a head and a body of Content-Length bytes."""
 
     def __init__(self) -> None:
@@ -33,8 +34,9 @@ class _Framed(asyncio.Protocol):
             self.received(buffer[:end], buffer[end + 4 : stop])
             self._buffer = buffer = buffer[stop:]
 
+    @abstractmethod
     def received(self, head: bytes, body: bytes) -> None:
-        raise NotImplementedError
+        """One whole message."""
 
 
 class Caller(_Framed):

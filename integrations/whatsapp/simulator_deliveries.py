@@ -87,7 +87,7 @@ class Deliveries:
         await self.post(self.envelope(_grouped(list(self._told)[-count:])))
 
     def envelope(self, changes: Sequence[Change]) -> bytes:
-        """The body as Meta writes it: compact, `/` as `\\/`, non-ASCII as `\\uXXXX` unless the writing is plain."""
+        """The body as Meta writes it: compact; unless the writing is plain, `/` and all beyond ASCII are escaped."""
         document = {
             "object": "whatsapp_business_account",
             "entry": [{"id": self._waba_id, "changes": list(changes)}],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,13 +17,12 @@ from dialogs.reading import MAX_BYTES, ReadingError, read
 FLOWS = Path(__file__).parents[2] / "dialogs" / "flows"
 
 
-@pytest.fixture(params=["libyaml", "python"])
-def _parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    loader = getattr(yaml, "CSafeLoader", None) if request.param == "libyaml" else yaml.SafeLoader
-    if loader is None:
-        pytest.skip("PyYAML without libyaml")
-    monkeypatch.setattr(reading, "_LOADER", loader)
-    return iter(())
+LOADERS = [yaml.SafeLoader, *([yaml.CSafeLoader] if yaml.__with_libyaml__ else [])]  # in Python, in C
+
+
+@pytest.fixture(params=LOADERS, ids=lambda loader: loader.__name__)
+def _parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_LOADER", request.param)
 
 
 def codes(text: bytes | str) -> list[tuple[int, str]]:

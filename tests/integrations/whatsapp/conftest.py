@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import ssl
 import subprocess
@@ -115,6 +116,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with a key and a certificate for `localhost` that has signed itself."""
     openssl = shutil.which("openssl")
     if openssl is None:
+        if os.environ.get("FIXIT_REQUIRE_OPENSSL"):
+            pytest.fail("the openssl command is required here, and was not found")
         pytest.skip("no openssl command to make a certificate with")
     folder = tmp_path_factory.mktemp("tls")
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2"]
