@@ -23,7 +23,7 @@ from bot.sender import Sender, System
 from integrations.base import Action, Done, Later, Never, Order, Unknown
 from storage import outbox
 from storage.clock import to_ms
-from storage.database import Database
+from storage.database import Database, DatabaseAway
 from storage.ids import Ids
 from storage.outbox import NewDelivery
 from storage.tables import DeliveryState
@@ -77,6 +77,7 @@ class Post:
     wire: Wire
     clock: Clock
     metrics: Metrics
+    calls: Calls
     owner: dict[str, int] = field(default_factory=dict)
 
     async def order(self, *keys: str, recipient: str = "anna", action: str = "send", **more: Any) -> None:
@@ -135,18 +136,19 @@ async def posting(database: Database, wire: Wire, **system: Any) -> AsyncIterato
         "mark": Action("mark", wire.run, repeatable=True, settle_after_s=0.01),
     }
     clock, metrics = Clock(), Metrics()
+    calls = Calls(clock, ())
     sender = Sender(
         database,
         {"wire": System("wire", actions, system.pop("in_flight_max", 4), **system)},
         clock=clock,
         metrics=metrics,
-        calls=Calls(clock, ()),
+        calls=calls,
         owner="test",
         on_events=lambda: None,
     )
     running = asyncio.create_task(sender.run())
     try:
-        yield Post(database, sender, wire, clock, metrics)
+        yield Post(database, sender, wire, clock, metrics, calls)
     finally:
         if wire.gate is not None:
             wire.gate.set()
@@ -304,6 +306,24 @@ async def test_a_lost_answer_that_had_not_been_done_is_done_again(post: Post) ->
     assert (row.attempts, post.wire.came) == (2, ["k1", "k1"])
 
 
+async def test_an_error_of_ours_while_asking_ends_the_row(post: Post) -> None:
+    post.wire.answers.append(Unknown("no answer"))
+    post.wire.settled.append(ZeroDivisionError())
+    await post.order("k1", "k2", action="ask")
+    row = await post.becomes("k1", DeliveryState.DEAD)
+    assert (row.code, row.error) == ("unavailable", "an error of ours; see the log")
+    await post.becomes("k2", DeliveryState.DONE)
+
+
+async def test_a_lost_answer_stays_unknown_while_the_database_is_away(post: Post) -> None:
+    post.wire.answers.append(Unknown("no answer"))
+    post.wire.settled.append(DatabaseAway("locked"))
+    with capture_logs() as logs:
+        await post.order("k1", action="ask")
+        await until(lambda: "sender_waits_for_database" in [line["event"] for line in logs], "nobody asked")
+    assert (await post.row("k1")).state == DeliveryState.UNKNOWN
+
+
 async def test_a_lost_answer_of_something_harmless_is_simply_sent_again(post: Post) -> None:
     post.wire.answers.append(Unknown("no answer"))
     await post.order("k1", action="mark")
@@ -431,6 +451,18 @@ async def test_an_end_that_cannot_be_written_takes_no_other_along(database: Data
             await post.order("k3", recipient="r3")
             await post.becomes("k3", DeliveryState.DONE)
     assert "ends_not_written" in {line["event"] for line in logs}
+
+
+async def test_calls_are_kept_although_the_end_beside_them_cannot_be_written(database: Database) -> None:
+    wire = Wire(answers=deque([Done({"n": "\ud800"})]))
+    with capture_logs() as logs:
+        async with posting(database, wire) as post:
+            post.calls.log("wire", "POST", "http://wire/send", b"{}", 200, b"{}", 1.0)
+            await post.order("k1")
+            await until(lambda: "ends_not_written" in [line["event"] for line in logs], "it could be written")
+    query = text("select url from api_calls")
+    rows = await database.read(lambda conn: list(conn.execute(query)))
+    assert [row.url for row in rows] == ["http://wire/send"]
 
 
 async def test_two_senders_never_send_the_same_row(database: Database) -> None:
