@@ -7,9 +7,8 @@ CLOCK_OFFSET_SECONDS on the same database.
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -50,26 +49,11 @@ from integrations.telegram.simulator import SimulatedTelegram
 from integrations.whatsapp.simulator import SimulatedWhatsApp
 from storage.database import Database
 from tests.conftest import free_port
+from tests.waiting import until
 
 MOSCOW = ZoneInfo("Europe/Moscow")
-PATIENCE_S = 10.0  # a condition that is not met by then is not met
 API_TOKEN = "test-api-token"
 BEARER = {"Authorization": f"Bearer {API_TOKEN}"}
-
-
-async def until(condition: Callable[[], Any], what: str) -> Any:
-    """Poll until the condition (a function, async or not) gives something; fails with `what` when patience is over."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + PATIENCE_S
-    while True:
-        found = condition()
-        if isinstance(found, Awaitable):
-            found = await found
-        if found:
-            return found
-        if loop.time() > deadline:
-            raise AssertionError(what)
-        await asyncio.sleep(0.01)
 
 
 def fits(text: str, words: str) -> bool:

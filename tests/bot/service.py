@@ -27,7 +27,8 @@ from storage.database import Database
 from storage.ids import Ids
 from storage.unit import DialogRow, UnitOfWork
 from tests.conftest import free_port
-from tests.stage import API_TOKEN, BEARER, serving, settings_from, until
+from tests.stage import API_TOKEN, BEARER, serving, settings_from
+from tests.waiting import until
 
 WHATSAPP_SECRET = "demo-app-secret-for-tests-only"  # the samples are signed with it
 TELEGRAM_SECRET = "demo_secret_token-1"

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.bot.service import EVERYTHING, GROUP, Alone, alone, given_dialog
-from tests.stage import API_TOKEN, BEARER, TELEGRAM_WEBHOOK, sqlite_url, until
+from tests.stage import API_TOKEN, BEARER, TELEGRAM_WEBHOOK, sqlite_url
+from tests.waiting import until
 
 LISTS = ("/api/v1/webhooks/events", "/api/v1/dialogs", "/api/v1/deliveries", "/api/v1/logs")
 FORM = {"form": "callback", "name": "Олег", "phone": "8 (999) 111-22-33", "page": "/prices"}

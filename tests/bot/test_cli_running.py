@@ -26,7 +26,8 @@ from storage.inbox import NewEvent
 from storage.tables import EventState
 from tests.bot.service import ONEC, ONEC_TOKEN
 from tests.conftest import free_port
-from tests.stage import Stage, sqlite_url, staged, until
+from tests.stage import Stage, sqlite_url, staged
+from tests.waiting import until
 
 NOW = 1_790_000_000_000
 

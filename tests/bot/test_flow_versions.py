@@ -10,7 +10,8 @@ from bot.services import FixitService
 from tests.bot.test_cli import fixit
 from tests.conftest import PostgresServer
 from tests.conversations.people import World
-from tests.stage import Stage, migrated, settings_from, sqlite_url, staged, until
+from tests.stage import Stage, migrated, settings_from, sqlite_url, staged
+from tests.waiting import until
 
 FIRST = """\
 format: 1

@@ -28,7 +28,7 @@ from storage.ids import Ids
 from storage.outbox import NewDelivery
 from storage.tables import DeliveryState
 from storage.unit import UnitOfWork
-from tests.stage import until
+from tests.waiting import until
 
 Answer = Exception | Done
 

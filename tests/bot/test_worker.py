@@ -25,7 +25,8 @@ from tests.bot.service import EVERYTHING, Alone, alone, given_dialog
 from tests.conftest import PostgresServer
 from tests.conversations.people import World
 from tests.conversations.test_lead import orders_repair
-from tests.stage import migrated, sqlite_url, staged, until
+from tests.stage import migrated, sqlite_url, staged
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from tests.stage import Stage, fits, until
+from tests.stage import Stage, fits
+from tests.waiting import until
 
 Line = dict[str, Any]
 

@@ -10,7 +10,8 @@ from bot.statistics import Statistics
 from tests.bot.test_cli import fixit
 from tests.conversations.people import Customer, World
 from tests.conversations.test_lead import orders_repair
-from tests.stage import Stage, until
+from tests.stage import Stage
+from tests.waiting import until
 
 
 async def moments(stage: Stage, dialog_id: int) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,8 @@ from storage.tables import DeliveryState
 from tests.conftest import PostgresServer
 from tests.conversations.people import Customer, World
 from tests.conversations.test_lead import orders_repair
-from tests.stage import sqlite_url, staged, until
+from tests.stage import sqlite_url, staged
+from tests.waiting import until
 
 
 async def test_doubled_deliveries_of_everybody_have_no_effect(world: World, anna: Customer) -> None:
@@ -183,7 +185,8 @@ async def test_a_database_that_is_locked_for_a_while_loses_nothing(tmp_path: Pat
         other.execute("begin immediate")
         try:
             writing = asyncio.create_task(anna.says("/start"))
-            await asyncio.sleep(0.3)
+            database: Any = stage.service.database
+            await until(lambda: database._working is not None, "nobody writes")
             assert anna.heard_times("Что нужно починить?") == 0
         finally:
             other.execute("rollback")

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import aiohttp
 
+from tests.waiting import until
+
 READY_IN_S = 40.0
 
 
@@ -39,15 +41,17 @@ class Child:
 
     async def _answers(self, port: int) -> None:
         assert self._process is not None
-        async with aiohttp.ClientSession() as http:
-            async with asyncio.timeout(READY_IN_S):
-                while True:
-                    assert self._process.returncode is None, self._log.read_text()[-3000:]
-                    with suppress(aiohttp.ClientError, TimeoutError):
-                        limit = aiohttp.ClientTimeout(total=1)
-                        async with http.get(f"http://127.0.0.1:{port}/health", timeout=limit):
-                            return
-                    await asyncio.sleep(0.05)
+        process = self._process
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1)) as http:
+
+            async def is_there() -> bool:
+                assert process.returncode is None, self._log.read_text()[-3000:]
+                with suppress(aiohttp.ClientError, TimeoutError):
+                    async with http.get(f"http://127.0.0.1:{port}/health"):
+                        return True
+                return False
+
+            await until(is_there, "it does not answer", within_s=READY_IN_S)
 
     async def kill(self) -> None:
         """kill -9."""

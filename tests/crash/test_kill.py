@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from storage.tables import DeliveryState
 from tests.conftest import PostgresServer, free_port
 from tests.crash.processes import Child
 from tests.stage import fits, migrated, sqlite_url
+from tests.waiting import until
 
 pytestmark = pytest.mark.crash
 
@@ -84,9 +86,12 @@ class Person:
         for words, question in self.talk:
             await asyncio.sleep(chance.uniform(*WRITES_S))
             await self.simulator.say(self.name, words.format(problem=self.problem, phone=f"+7912345{self.number:04}"))
-            while question and not any(fits(told, question) for told in self.said()):
-                await asyncio.sleep(0.02)
+            if question:
+                await until(partial(self.heard, question), f"{self.name}: no answer", within_s=PATIENCE_S)
             self.answered += 1
+
+    def heard(self, question: str) -> bool:
+        return any(fits(told, question) for told in self.said())
 
 
 @dataclass
@@ -168,21 +173,23 @@ async def comes_to_rest(servers: StandInServers, children: list[Child], database
     """Until nothing is left to do; then the processes end by SIGTERM, all with code 0."""
     port = next(child.port for child in children if child.port is not None)
     left: list[str] = []
-    try:
-        async with aiohttp.ClientSession() as http, asyncio.timeout(PATIENCE_S):
-            calm = 0
-            while calm < 3:
-                await servers.okdesk.flush()
-                await servers.onec.delivered()
-                left = ["telegram updates"] if servers.telegram.pending_updates else []
-                for path in ("webhooks/events?state=waiting", "deliveries?state=waiting", "deliveries?state=sending",
-                             "deliveries?state=unknown"):  # fmt: skip
-                    async with http.get(f"http://127.0.0.1:{port}/api/v1/{path}") as answer:
-                        left += [f"{path}: {item}" for item in (await answer.json())["items"][:3]]
-                calm = calm + 1 if not left else 0
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        raise AssertionError("still to be done:\n" + "\n".join(left)) from None
+    calm = 0
+    async with aiohttp.ClientSession() as http:
+
+        async def is_calm() -> bool:
+            """Nothing was left at three looks one after another."""
+            nonlocal left, calm
+            await servers.okdesk.flush()
+            await servers.onec.delivered()
+            left = ["telegram updates"] if servers.telegram.pending_updates else []
+            for path in ("webhooks/events?state=waiting", "deliveries?state=waiting", "deliveries?state=sending",
+                         "deliveries?state=unknown"):  # fmt: skip
+                async with http.get(f"http://127.0.0.1:{port}/api/v1/{path}") as answer:
+                    left += [f"{path}: {item}" for item in (await answer.json())["items"][:3]]
+            calm = calm + 1 if not left else 0
+            return calm == 3
+
+        await until(is_calm, lambda: "still to be done:\n" + "\n".join(left), within_s=PATIENCE_S)
     await servers.whatsapp.settle()
     assert [await child.stop() for child in children] == [0] * len(children)
 

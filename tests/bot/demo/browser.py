@@ -16,7 +16,6 @@ import asyncio
 import base64
 import os
 import shutil
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,9 +23,12 @@ from typing import Any
 
 import httpx
 
+from tests.waiting import until
+
 CHROMIUM = "/usr/bin/chromium"
 CHROMEDRIVER = "/usr/bin/chromedriver"
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key under which WebDriver hands out elements (W3C WebDriver, 12)
+WAITS_S = 5.0  # for what a page does by itself
 ENTER, ESCAPE, TAB, DOWN = "\ue007", "\ue00c", "\ue004", "\ue015"
 
 ARGUMENTS = (
@@ -51,7 +53,7 @@ def is_installed() -> bool:
 
 
 class BrowserError(AssertionError):
-    """The page is not what the test expects, or the driver refused."""
+    """The driver refused."""
 
 
 class Browser:
@@ -81,41 +83,39 @@ class Browser:
         """Run JavaScript in the page; `return` what is wanted."""
         return await self._post("/execute/sync", {"script": script, "args": list(args)})
 
-    async def find(self, css: str, *, within_s: float = 5.0) -> str:
+    async def find(self, css: str, *, within_s: float = WAITS_S) -> str:
         """Id of the first element that matches, waiting for it."""
-        deadline = time.monotonic() + within_s
-        while True:
-            found = await self._post("/elements", {"using": "css selector", "value": css})
-            if found:
-                return str(found[0][ELEMENT])
-            if time.monotonic() > deadline:
-                raise BrowserError(f"no element {css}")
-            await asyncio.sleep(0.05)
+
+        async def look() -> Any:
+            return await self._post("/elements", {"using": "css selector", "value": css})
+
+        found = await until(look, f"no element {css}", within_s=within_s)
+        return str(found[0][ELEMENT])
 
     async def click(self, css: str) -> None:
         await self._post(f"/element/{await self.find(css)}/click", {})
 
-    async def click_text(self, css: str, text: str, *, within_s: float = 5.0) -> None:
+    async def click_text(self, css: str, text: str, *, within_s: float = WAITS_S) -> None:
         """Click the last visible element among `css` whose text or accessible name contains `text`."""
         script = """
             const [css, text] = arguments;
             return [...document.querySelectorAll(css)].filter((one) => one.offsetParent !== null
               && (one.innerText.includes(text) || (one.getAttribute('aria-label') ?? '').includes(text))).pop() ?? null;
         """
-        deadline = time.monotonic() + within_s
-        while True:
+
+        async def click() -> bool:
             found = await self.run(script, css, text)
-            if found is not None:
-                try:
-                    await self._post(f"/element/{found[ELEMENT]}/click", {})
-                except BrowserError as error:
-                    if "stale element" not in str(error):
-                        raise  # the page drew it anew between the look and the click: look again
-                else:
-                    return
-            if time.monotonic() > deadline:
-                raise BrowserError(f"no {css} with “{text}”")
-            await asyncio.sleep(0.05)
+            if found is None:
+                return False
+            try:
+                await self._post(f"/element/{found[ELEMENT]}/click", {})
+            except BrowserError as error:
+                if "stale element" not in str(error):
+                    raise
+                return False  # the page drew it anew between the look and the click: look again
+            return True
+
+        await until(click, f"no {css} with “{text}”", within_s=within_s)
 
     async def write(self, css: str, text: str) -> None:
         await self._post(f"/element/{await self.find(css)}/value", {"text": text})
@@ -126,24 +126,20 @@ class Browser:
     async def text(self, css: str) -> str:
         return str(await self._get(f"/element/{await self.find(css)}/text"))
 
-    async def wait_for_text(self, css: str, text: str, *, within_s: float = 5.0) -> str:
+    async def wait_for_text(self, css: str, text: str, *, within_s: float = WAITS_S) -> str:
         """Wait until the element shows `text`; returns all of its text."""
-        deadline = time.monotonic() + within_s
-        while True:
-            shown = await self.run("return document.querySelector(arguments[0])?.innerText ?? ''", css)
-            if text in shown:
-                return str(shown)
-            if time.monotonic() > deadline:
-                raise BrowserError(f"{css} never showed “{text}”, but: {shown}")
-            await asyncio.sleep(0.05)
+        shown = ""
 
-    async def wait_until(self, script: str, *, within_s: float = 5.0) -> None:
+        async def look() -> str | None:
+            nonlocal shown
+            shown = str(await self.run("return document.querySelector(arguments[0])?.innerText ?? ''", css))
+            return shown if text in shown else None
+
+        return str(await until(look, lambda: f"{css} never showed “{text}”, but: {shown}", within_s=within_s))
+
+    async def wait_until(self, script: str, *, within_s: float = WAITS_S) -> None:
         """Wait until the JavaScript expression is true."""
-        deadline = time.monotonic() + within_s
-        while not await self.run(f"return Boolean({script})"):
-            if time.monotonic() > deadline:
-                raise BrowserError(f"never came true: {script}")
-            await asyncio.sleep(0.05)
+        await until(lambda: self.run(f"return Boolean({script})"), f"never came true: {script}", within_s=within_s)
 
     async def screenshot(self, path: Path) -> None:
         picture = base64.b64decode(await self._get("/screenshot"))

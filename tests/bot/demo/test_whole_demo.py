@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from bot.demo.run import running_demo
 from tests.bot.demo.browser import ENTER, is_installed, open_browser
+from tests.waiting import until
 
 PATIENCE_S = 30.0
 
@@ -37,7 +37,7 @@ class Visitor:
         assert answer.status_code == 200, answer.text
 
     async def hears(self, part: str) -> None:
-        await until(lambda: self.heard(part))
+        await until(lambda: self.heard(part), f"never heard: {part}", within_s=PATIENCE_S)
 
     async def heard(self, part: str) -> bool:
         messages = (await self._http.get("/demo/api/transcript", params=self._who)).json()["messages"]
@@ -48,12 +48,6 @@ class Visitor:
             await self.does(**{kind: what})
             await self.hears(answer)
         await self.does(press="Отправить")
-
-
-async def until(check: Callable[[], Any]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not await check():
-            await asyncio.sleep(0.1)
 
 
 @pytest.fixture
@@ -85,7 +79,7 @@ async def test_a_lead_goes_all_the_way_in_both_channels(http: httpx.AsyncClient)
             said = (await http.get("/demo/api/managers")).json()["messages"]
             return any(f"Новая заявка {issue_id}" in message["text"] for message in said)
 
-        await until(managers_know)
+        await until(managers_know, "the managers do not know", within_s=PATIENCE_S)
         address = f"/demo/api/issues/{issue['id']}/status"
         assert (await http.post(address, json={"status": "in_progress"})).status_code == 200
         await anna.hears(f"Заявка {issue['id']}: В работе")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
@@ -89,11 +88,9 @@ def test_the_same_text_gives_the_same_picture() -> None:
     assert first == second
 
 
-def test_the_largest_flow_is_drawn_in_less_than_a_second() -> None:
+def test_the_largest_flow_is_drawn_whole() -> None:
     flow = compiled(long_flow(300))
-    begin = time.process_time()
     picture = draw_svg(build_graph(flow, lang="ru"))
-    assert time.process_time() - begin < 1
     assert len(list(groups(parsed(picture), "step"))) == len(flow.steps) == 300
 
 

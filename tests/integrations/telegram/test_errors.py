@@ -153,7 +153,7 @@ async def test_a_connection_that_breaks_leaves_the_outcome_unknown(serving: Any,
             assert request.transport is not None
             request.transport.abort()
         else:
-            await asyncio.sleep(1)
+            await asyncio.Event().wait()
         return web.Response()
 
     app = web.Application()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from integrations.telegram import TelegramSettings, make_telegram
 from integrations.telegram.client import TelegramClient
 from integrations.telegram.registration import WebhookRegistration
 from integrations.telegram.simulator import SimulatedTelegram
+from tests.waiting import until
 
 TOKEN = "7000000001:AAtesttesttesttesttesttesttesttest0"
 SECRET = "demo_secret_token-1"
@@ -76,12 +77,6 @@ async def hooked(clock: Any, serving: Any, **settings: Any) -> AsyncIterator[tup
         await telegram.close()
 
 
-async def seen(what: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not what():
-            await asyncio.sleep(0.001)
-
-
 async def _nobody_polls(events: Any) -> None:
     raise AssertionError
 
@@ -105,7 +100,7 @@ async def test_an_update_that_was_not_taken_holds_back_its_chat_only(clock: Any,
         await telegram.say("Анна", "hold me")
         await telegram.say("Анна", "second")
         await telegram.say("Борис", "other")
-        await seen(service.texts)
+        await until(service.texts, "nothing came")
         assert service.texts() == ["other"]
         service.held.set()
         await telegram.delivered()
@@ -174,7 +169,7 @@ async def test_a_wrong_secret_is_never_taken(clock: Any, serving: Any) -> None:
     async with hooked(clock, serving) as (telegram, service):
         telegram._updates.webhook_secret = "stolen"
         await telegram.say("Анна", "подделка")
-        await seen(lambda: telegram._updates.last_error)
+        await until(lambda: telegram._updates.last_error, "no error was seen")
         assert not service.bodies
         assert "401" in telegram._updates.last_error
 

@@ -8,6 +8,7 @@ import pytest
 
 from integrations.whatsapp.connections import MAX_BODY_BYTES, AnswerLost, Reply, head_of_post
 from tests.integrations.whatsapp.peers import OK, Meeting, Visit, ok, saying
+from tests.waiting import until
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 KEPT = {  # the connection serves the next call
@@ -273,8 +274,7 @@ async def test_a_connection_with_bytes_or_an_end_that_nobody_asked_for_is_not_us
     told.set()
     await asyncio.wait_for(left.wait(), 5)
     pool = either.pools[0]
-    while pool._open:  # the end is on its way to us
-        await asyncio.sleep(0.001)
+    await until(lambda: not pool._open, "the end never came")
     assert pool._idle == []
     assert await post(b"2") == Reply(200, b"{}", "")
     assert len(peer.visits) == 2
@@ -308,14 +308,23 @@ async def test_idle_connections_are_closed_after_a_while(either: Meeting) -> Non
 
 
 async def test_a_busy_connection_is_not_idle_however_old_it_is(meeting: Meeting) -> None:
+    busy, idle_left = asyncio.Event(), asyncio.Event()
+
     async def talk(visit: Visit) -> None:
         while True:
-            await visit.request()
-            await asyncio.sleep(0.03)
+            _, body = await visit.request()
+            if body == b"busy":
+                busy.set()
+                await idle_left.wait()
             visit.writer.write(OK)
+            if body == b"idle":
+                await visit.is_left()
+                idle_left.set()
 
     peer, url = await meeting.peer(talk)
-    post = meeting.pool(url, idle_s=0.02, answer_s=5)
-    for _ in range(3):
-        assert (await post(b"{}")).status == 200
-    assert len(peer.visits) == 1
+    post = meeting.pool(url, idle_s=0.1, answer_s=5)
+    old = asyncio.ensure_future(post(b"busy"))
+    await busy.wait()
+    await post(b"idle")
+    assert (await old).status == 200
+    assert len(peer.visits) == 2

@@ -13,8 +13,7 @@ import pytest
 
 from integrations.whatsapp.connections import AnswerLost, NotSent, Reply
 from tests.integrations.whatsapp.peers import OK, Meeting, Visit, ok, saying
-
-HOUR_S = 3600.0
+from tests.waiting import until
 
 
 async def test_the_answer_to_a_caller_that_left_is_nobodys(either: Meeting) -> None:
@@ -95,8 +94,7 @@ async def test_a_caller_that_leaves_while_connecting_leaves_nothing_behind(meeti
         with suppress(asyncio.CancelledError):
             await leaving
     assert await asyncio.wait_for(post(b"{}"), 5) == Reply(200, b"{}", "")
-    while len(peer.tasks) > 1:  # those that were opened in vain are closed
-        await asyncio.sleep(0.001)
+    await until(lambda: len(peer.tasks) == 1, "those that were opened in vain stay open")
 
 
 # ------------------------------------------------------------------------------------------------------ limits, order
@@ -115,13 +113,11 @@ async def test_callers_wait_for_a_connection_in_their_order(meeting: Meeting) ->
     peer, url = await meeting.peer(talk)
     post = meeting.pool(url, limit=2)
     calls = [asyncio.ensure_future(post(b"%d" % number)) for number in range(8)]
-    while len(requests) < 2:
-        await asyncio.sleep(0.001)
+    await until(lambda: len(requests) == 2, "two may go at once")
     calls[3].cancel()  # in the row: those behind it move up
     for served in range(2, 7):
         may_answer.release()
-        while len(requests) <= served:
-            await asyncio.sleep(0.001)
+        await until(lambda: len(requests) > served, "nobody moved up")  # noqa: B023 - called before the next round
     for _ in range(2):
         may_answer.release()
     await asyncio.gather(*calls, return_exceptions=True)
@@ -143,8 +139,7 @@ async def test_no_free_connection_in_time_is_not_sent(meeting: Meeting) -> None:
     _, url = await meeting.peer(talk)
     post = meeting.pool(url, limit=1, wait_s=0.05)
     first = asyncio.ensure_future(post(b"first"))
-    while not requests:
-        await asyncio.sleep(0.001)
+    await until(lambda: requests, "the first was not sent")
     with pytest.raises(NotSent, match="TimeoutError"):
         await post(b"second")
     may_answer.set()
@@ -170,7 +165,8 @@ async def test_sixty_four_at_once_get_each_their_own_answer(either: Meeting) -> 
     async def talk(visit: Visit) -> None:
         while True:
             _, body = await visit.request()
-            await asyncio.sleep(0.001 * (int(body) % 3))
+            for _ in range(int(body) % 3):  # answers overtake one another
+                await asyncio.sleep(0)
             visit.writer.write(ok(body))
 
     peer, url = await either.peer(talk)
@@ -212,7 +208,7 @@ async def test_a_connection_that_is_not_made_in_time_is_not_sent(meeting: Meetin
 
 async def test_tls_that_does_not_come_about_is_not_sent(meeting: Meeting) -> None:
     async def silent(visit: Visit) -> None:
-        await asyncio.sleep(HOUR_S)
+        await asyncio.Event().wait()
 
     async def closing(visit: Visit) -> None:
         await visit.reader.read(1)
@@ -259,7 +255,7 @@ async def test_closing_ends_what_is_under_way_and_takes_nothing_more(either: Mee
             _, body = await visit.request()
             if body == b"busy":
                 asked.set()
-                await asyncio.sleep(HOUR_S)
+                await asyncio.Event().wait()
             visit.writer.write(OK)
 
     peer, url = await either.peer(talk)
@@ -291,7 +287,6 @@ async def test_closing_while_connecting_sends_nothing(either: Meeting) -> None:
     await either.pools[0].close()
     with pytest.raises(NotSent):
         await call
-    async with asyncio.timeout(5):
-        while peer.tasks or not (peer.visits or peer.tls):  # with TLS it may be over before the server hears of it
-            await asyncio.sleep(0.001)
+    # With TLS it may be over before the server hears of it.
+    await until(lambda: not peer.tasks and (peer.visits or peer.tls), "the connection stays open")
     assert requests == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from typing import Any
 
 import aiohttp
@@ -271,20 +270,20 @@ async def test_doctor_hears_which_number_it_is(service: Service) -> None:
         await service.whatsapp.check()
 
 
-async def test_sixty_four_in_flight_are_hundreds_a_second(against: ApiServer) -> None:
+async def test_sixty_four_are_in_flight_at_once(against: ApiServer) -> None:
     answer = b'{"messages": [{"id": "wamid.X"}]}'
+    all_are_here = asyncio.Barrier(64)
 
     async def take(request: web.Request) -> web.Response:
         await request.read()
+        await all_are_here.wait()
         return web.Response(body=answer, content_type="application/json")
 
     app = web.Application()
     app.router.add_post("/{tail:.*}", take)
     run = (await against(app)).actions["send"].run
-    begun = time.perf_counter()
     for _ in range(4):
         await asyncio.gather(*(run(order("79161234501", text("да"))) for _ in range(64)))
-    assert 256 / (time.perf_counter() - begun) > 200  # a floor that even a busy machine reaches
 
 
 def channel_url(service: Service) -> str:
