@@ -21,8 +21,8 @@ demo: $(READY) ## the whole service with stand-ins on http://127.0.0.1:8000 (POR
 run: $(READY) ## the service with the settings of .env
 	@$(PY) -m bot serve $(ARGS)
 
-test: $(READY) ## the whole test suite (ARGS="tests/dialogs -x" for a part)
-	@$(PY) -m pytest $(ARGS)
+test: $(READY) ## the whole test suite on all cores (ARGS="tests/dialogs -x" for a part, ARGS="-n 0" for one core)
+	@$(PY) -m pytest -n auto $(ARGS)
 
 lint: lint-style lint-format lint-types lint-imports ## ruff, mypy, import-linter
 
