@@ -37,7 +37,7 @@ STOPPED_RETRY_S = 60  # after token trouble: how often one row tries whether it 
 WAIT_FOR_STATUS_S = 45  # a lost answer of a channel: how long its status may take to come (30-60 s)
 WAIT_AFTER_CRASH_MS = 10_000  # the same when our own process died: most such rows never left it
 GATE_MS = 2_500  # WhatsApp keeps no order between two requests: how long the next part of one answer waits
-LOST_AFTER_MS = 180_000  # an attempt that began earlier and has no end: its process is gone
+FORGOTTEN_AFTER_MS = 5_000  # a row taken so long ago that we do not know of: its commit was told as failed
 
 _SENT = update_of(messages, "status", "rank", "external_id", "error")
 _CALL = ("at", "system", "method", "url", "request", "status", "response", "duration_ms")
@@ -98,6 +98,8 @@ class Sender:
         self._on_events = on_events
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._mine: set[int] = set()  # rows of ours from their launch until their end is written
+        self._suspects: set[int] = set()
         self._ended: list[_End] = []
         self._flusher: asyncio.Task[None] | None = None
         self._stopping = False
@@ -194,6 +196,7 @@ class Sender:
         for row in taken:
             system = self.systems[row.system]
             system.in_flight += 1
+            self._mine.add(row.id)
             self._begin(row, self._send(system, row))
 
     def _until_due(self) -> float:
@@ -240,7 +243,8 @@ class Sender:
             end = await work
         except DatabaseAway as error:
             log.warning("sender_waits_for_database", error=str(error))
-            return  # the row counts as lost after a while, and is settled
+            self._mine.discard(row.id)  # it counts as forgotten soon, and is settled
+            return
         except Exception:
             log.exception("delivery_failed", system=row.system, action=row.action, delivery_id=row.id)
             end = self._dead(row, "unavailable", "an error of ours; see the log")
@@ -356,7 +360,9 @@ class Sender:
         now = to_ms(self._clock.now())
 
         def look(conn: Connection) -> list[Taken]:
-            outbox.abandon(conn, now=now, older_than=now - LOST_AFTER_MS)
+            self._abandon_forgotten(conn, now)
+            if conn.dialect.name == "postgresql" and (lost := outbox.abandon_of_the_dead(conn, now=now)):
+                log.warning("sends_interrupted", number=lost)
             rows = outbox.unknown_due(conn, now=now)
             outbox.delay(conn, [row.id for row in rows], until=now + 60_000)  # ours for a minute
             return rows
@@ -365,6 +371,18 @@ class Sender:
             system = self.systems.get(row.system)
             if system is not None:
                 self._begin(row, self._settle(system, row))
+
+    def _abandon_forgotten(self, conn: Connection, now: int) -> None:
+        """Rows of ours that we do not know of: the commit that took them was told as failed, and had not.
+
+        Only what two looks saw: at one it may be between its commit and its launch.
+        """
+        taken = outbox.taken_by(conn, self.owner, before=now - FORGOTTEN_AFTER_MS) - self._mine
+        forgotten = taken & self._suspects
+        self._suspects = taken - forgotten
+        if forgotten:
+            log.warning("sends_forgotten", number=len(forgotten))
+            outbox.abandon_some(conn, forgotten, now=now)
 
     async def _settle(self, system: System, row: Taken) -> _End:
         action = system.actions.get(row.action)
@@ -428,6 +446,8 @@ class Sender:
                     log.exception("ends_not_written", deliveries=[end.ended.taken.id for end in ends][:20])
                     if len(ends) + bool(calls) > 1:  # each by itself: what cannot be written takes nothing else along
                         to_write += [((), calls), *(([end], ()) for end in reversed(ends))]
+                    else:
+                        self._forget(ends)
         finally:
             self._flusher = None
 
@@ -441,9 +461,13 @@ class Sender:
                 await asyncio.sleep(0.5)
             else:
                 break
+        self._forget(ends)
         self.launch(following)
         if has_events:
             self._on_events()
+
+    def _forget(self, ends: Sequence[_End]) -> None:
+        self._mine.difference_update([end.ended.taken.id for end in ends])
 
     def _store(self, conn: Connection, taken: Sequence[_End], calls: Sequence[Row]) -> tuple[bool, list[Taken]]:
         """Write the ends, and take what waited for them: whether there are events to handle, and what goes next."""

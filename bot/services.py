@@ -53,7 +53,7 @@ from storage import migrate, outbox
 from storage.clock import to_ms
 from storage.database import Database, DatabaseAway, connect
 from storage.inbox import Stored
-from storage.leases import Lease
+from storage.leases import Lease, Presence
 from storage.unit import subject_state
 from storage.wakeups import Wakeups
 
@@ -76,6 +76,8 @@ class FixitService:
         self.works = works
         self.clock = Clock(settings.clock_offset_seconds)
         self.metrics = Metrics()
+        # With a part by chance: a process that comes back in a container has the name and number of the one before it.
+        self.owner = f"{socket.gethostname()[:20]}:{os.getpid()}:{os.urandom(4).hex()}"
         self.calls = Calls(self.clock, settings.secrets())
         self.database: Database = connect(settings.database_url.get_secret_value())
         self.catalogue = catalogue()
@@ -90,8 +92,10 @@ class FixitService:
         self.sender: Sender | None = None
         self.timers: Timers | None = None
         self.app: web.Application | None = None
+        self._presence: Presence | None = None
         self._loops: list[asyncio.Task[None]] = []
         self._polls: list[asyncio.Task[None]] = []
+        self._to_the_last: list[asyncio.Task[None]] = []  # ended when nothing is being sent any more
         self._background: set[asyncio.Task[None]] = set()
         self._http: aiohttp.ClientSession | None = None
         self._clients: list[httpx.AsyncClient] = []
@@ -112,7 +116,7 @@ class FixitService:
                 clock=self.clock,
                 metrics=self.metrics,
                 calls=self.calls,
-                owner=f"{socket.gethostname()[:24]}:{os.getpid()}",
+                owner=self.owner,
                 on_events=self._wake_worker,
             )
             self.worker = Worker(
@@ -127,17 +131,21 @@ class FixitService:
             if self.serves:
                 self.app = self._application(systems)
             if self.works:
-                self.start_work()
+                await self.start_work()
             await self._start_integrations()
         except BaseException:
             await self.stop()
             raise
         log.info("started", serves=self.serves, works=self.works, systems=sorted(self.integrations))
 
-    def start_work(self) -> None:
+    async def start_work(self) -> None:
         assert self.worker is not None
         if self.database.dialect == "sqlite":
             self.intake.rider = self.worker
+        else:
+            self._presence = Presence(self.database, self.owner)
+            await self._presence.begin()
+            self._to_the_last.append(asyncio.create_task(self._guard("presence", self._presence.run())))
         assert self.sender is not None
         assert self.timers is not None
         for name, loop in (("worker", self.worker.run()), ("sender", self.sender.run()), ("timers", self.timers.run())):
@@ -161,7 +169,7 @@ class FixitService:
 
     async def wait_for_failure(self) -> None:
         """Return when one of the loops ended by itself; raises what ended it."""
-        tasks = [*self._loops, *self._polls]
+        tasks = [*self._loops, *self._polls, *self._to_the_last]
         if not tasks:
             await asyncio.Event().wait()
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -392,7 +400,7 @@ class FixitService:
                 polling: Awaitable[None]
                 if self.database.dialect == "postgresql":
                     # One process polls, however many there are: two would take each other's updates.
-                    polling = Lease(self.database.url, f"poll:{integration.name}").hold_while(integration.poll)
+                    polling = Lease(self.database, f"poll:{integration.name}", self.owner).hold_while(integration.poll)
                 else:
                     polling = integration.poll()
                 self._polls.append(asyncio.create_task(self._guard(integration.name, polling), name=integration.name))
@@ -489,6 +497,11 @@ class FixitService:
         await _ended(self._loops, timeout=15)
         if self.sender is not None:
             await self.sender.stop()  # what its last look took is put back
+        for task in self._to_the_last:
+            task.cancel()
+        await _ended(self._to_the_last)
+        if self._presence is not None:
+            await self._presence.end()
         for task in list(self._background):
             task.cancel()
         await _ended(list(self._background))

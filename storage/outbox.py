@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import Connection, select, text, update
 
 from storage.hot import Insert, Row, Statement
+from storage.leases import POSTGRES_NOW, PROCESS
 from storage.tables import DeliveryState, deliveries
 
 _INSERT = Insert(
@@ -71,6 +72,14 @@ _END = Statement(
     where id = :id
     """
 )
+_ABANDONED = "state = 2, next_try_at = :now, error = 'the answer was lost: the process ended'"
+_ABANDON_ALL = Statement(f"update deliveries set {_ABANDONED} where state = 1")  # noqa: S608 - both parts are ours
+_ABANDON = Statement(f"update deliveries set {_ABANDONED} where id = :id and state = 1")  # noqa: S608
+_ABANDON_OF_THE_DEAD = Statement(
+    f"update deliveries set {_ABANDONED} where state = 1 and not exists (select 1 from leases"  # noqa: S608
+    f" where name = '{PROCESS}' || deliveries.owner and expires_at > {POSTGRES_NOW})"
+)
+_TAKEN_BY = Statement("select id from deliveries where state = 1 and owner = :owner and started_at < :before")
 _FINISHED = (DeliveryState.DONE, DeliveryState.DEAD, DeliveryState.CANCELLED)
 _CHANGE = Statement("update deliveries set params = :params where id = :id")
 
@@ -325,20 +334,24 @@ def waiters_of(conn: Connection, ids: Sequence[int]) -> dict[int, list[dict[str,
     return {row.id: orjson.loads(row.waiters) for row in conn.execute(query)}
 
 
-def abandon(conn: Connection, *, now: int, owner: str | None = None, older_than: int | None = None) -> int:
-    """Rows that somebody was sending when he died: nobody knows what became of them. Returns how many.
+def abandon(conn: Connection, *, now: int) -> int:
+    """Every row that was being sent when the only process of this database died. Returns how many."""
+    return _ABANDON_ALL.run(conn, now=now)
 
-    `owner`: rows of that process (it is starting again). `older_than`: rows whose attempt began before that time.
-    """
-    query = update(deliveries).where(deliveries.c.state == int(DeliveryState.SENDING))
-    if owner is not None:
-        query = query.where(deliveries.c.owner == owner)
-    if older_than is not None:
-        query = query.where(deliveries.c.started_at < older_than)
-    result = conn.execute(
-        query.values(state=int(DeliveryState.UNKNOWN), next_try_at=now, error="the answer was lost: the process ended")
-    )
-    return result.rowcount
+
+def abandon_of_the_dead(conn: Connection, *, now: int) -> int:
+    """Rows of processes without a lease: nobody knows what became of them. Returns how many. PostgreSQL only."""
+    return _ABANDON_OF_THE_DEAD.run(conn, now=now)
+
+
+def taken_by(conn: Connection, owner: str, *, before: int) -> set[int]:
+    """Rows that `owner` is said to be sending since that time or longer."""
+    return {row[0] for row in _TAKEN_BY.all(conn, owner=owner, before=before)}
+
+
+def abandon_some(conn: Connection, ids: Iterable[int], *, now: int) -> None:
+    """Nobody is sending these rows, although they say so."""
+    _ABANDON.many(conn, [(now, id_) for id_ in ids])
 
 
 def unknown_due(conn: Connection, *, now: int, limit: int = 100) -> list[Taken]:

@@ -327,6 +327,15 @@ Index(
 )
 Index("ix_deliveries_dialog", deliveries.c.dialog_id, deliveries.c.id)
 
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(120), nullable=False),
+    Column("owner", String(60), nullable=False),
+    Column("expires_at", BigInteger, nullable=False),  # by the database's clock
+    PrimaryKeyConstraint("name"),
+)
+
 links = Table(
     "links",
     metadata,

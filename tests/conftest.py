@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -92,9 +93,22 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+async def postgres(postgres_server: PostgresServer) -> AsyncIterator[Database]:
+    """An open PostgreSQL database with the newest schema."""
+    async with migrated_database(postgres_server.new_database()) as database:
+        yield database
+
+
+@pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """An open database with the newest schema."""
-    opened = connect(database_url)
+    async with migrated_database(database_url) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def migrated_database(url: str) -> AsyncIterator[Database]:
+    opened = connect(url)
     await opened.open()
     await opened.write(migrate.upgrade)
     yield opened

@@ -21,7 +21,7 @@ from bot.clock import Clock
 from bot.metrics import Metrics
 from bot.sender import Sender, System
 from integrations.base import Action, Done, Later, Never, Order, Unknown
-from storage import outbox
+from storage import leases, outbox
 from storage.clock import to_ms
 from storage.database import Database, DatabaseAway
 from storage.ids import Ids
@@ -146,6 +146,7 @@ async def posting(database: Database, wire: Wire, **system: Any) -> AsyncIterato
         owner="test",
         on_events=lambda: None,
     )
+    await database.write(lambda conn: leases.take(conn, "process:test", "test", lasts_ms=600_000))
     running = asyncio.create_task(sender.run())
     try:
         yield Post(database, sender, wire, clock, metrics, calls)
@@ -434,6 +435,24 @@ async def test_rows_that_were_taken_in_the_moment_of_the_stop_are_put_back(datab
         await post.sender.stop()
         row = await post.row("k1")
         assert (row.state, row.attempts, post.wire.came) == (DeliveryState.WAITING, 0, [])
+
+
+async def test_a_row_taken_by_a_commit_that_was_told_as_failed_is_settled(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender_module, "FORGOTTEN_AFTER_MS", 50)
+    wire = Wire(gate=asyncio.Event(), settled=deque([None]))
+    async with posting(database, wire) as post:
+        await post.order("busy", recipient="r1")
+        await until(lambda: wire.in_flight == 1, "it was not sent")
+
+        new = NewDelivery("k1", "wire", "ask", "r2", {}, to_ms(post.clock.now()))
+        await database.write(lambda conn: outbox.add(conn, [new], starter=post.sender))  # and nobody launches it
+        await until(lambda: wire.in_flight == 2, "it was left lying")
+        assert wire.gate is not None
+        wire.gate.set()
+        row = await post.becomes("k1", DeliveryState.DONE)
+        assert (row.attempts, (await post.becomes("busy", DeliveryState.DONE)).attempts) == (2, 1)
 
 
 async def test_an_end_that_cannot_be_written_takes_no_other_along(database: Database) -> None:

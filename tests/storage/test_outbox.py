@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from storage import outbox
+from storage import leases, outbox
 from storage.database import Database
 from storage.outbox import Ended, NewDelivery, Taken
 from storage.tables import DeliveryState
@@ -31,10 +32,11 @@ async def take(
     *,
     room: dict[str, int] | None = None,
     now: int = NOW,
+    owner: str = "me",
     delay: Callable[[Any, int], int] = lambda row, now: 0,
 ) -> list[Taken]:
     return await database.write(
-        lambda conn: outbox.take(conn, now=now, owner="me", room=ROOM if room is None else room, delay_ms=delay)
+        lambda conn: outbox.take(conn, now=now, owner=owner, room=ROOM if room is None else room, delay_ms=delay)
     )
 
 
@@ -133,15 +135,38 @@ async def test_parked_messages_go_when_their_customer_writes(database: Database)
     assert (await states(database))["b1"] == parked
 
 
-async def test_rows_of_a_process_that_died_are_of_unknown_end(database: Database) -> None:
-    await add(database, wish("old"), wish("new", "boris"))
+async def test_rows_of_the_only_process_are_of_unknown_end_when_it_died(database: Database) -> None:
+    await add(database, wish("a1"), wish("b1", "boris"))
     await take(database, room={"wire": 1})
-    await take(database, now=NOW + 60_000)
-    assert await database.write(lambda conn: outbox.abandon(conn, now=NOW + 61_000, older_than=NOW + 1)) == 1
-    assert await states(database) == {"old": DeliveryState.UNKNOWN, "new": DeliveryState.SENDING}
-    due = await database.write(lambda conn: outbox.unknown_due(conn, now=NOW + 61_000))
-    assert [(row.key, row.attempt) for row in due] == [("old", 1)]
-    assert await database.write(lambda conn: outbox.abandon(conn, now=NOW + 61_000)) == 1
+    assert await database.write(lambda conn: outbox.abandon(conn, now=NOW + 1)) == 1
+    assert await states(database) == {"a1": DeliveryState.UNKNOWN, "b1": DeliveryState.WAITING}
+    due = await database.write(lambda conn: outbox.unknown_due(conn, now=NOW + 1))
+    assert [(row.key, row.attempt) for row in due] == [("a1", 1)]
+
+
+@pytest.mark.postgres
+async def test_rows_of_a_process_without_a_lease_are_of_unknown_end(postgres: Database) -> None:
+    database = postgres
+    await add(database, wish("a1"), wish("b1", "boris"), wish("c1", "vera"))
+    for owner in ("dead", "hung", "alive"):
+        lasts_ms = {"hung": -1, "alive": 60_000}.get(owner)
+        if lasts_ms is not None:
+            await database.write(partial(leases.take, name=f"process:{owner}", owner=owner, lasts_ms=lasts_ms))
+        await take(database, room={"wire": 1}, owner=owner)
+    assert await database.write(lambda conn: outbox.abandon_of_the_dead(conn, now=NOW + 1)) == 2
+    assert await database.write(lambda conn: outbox.abandon_of_the_dead(conn, now=NOW + 1)) == 0
+    unknown, sending = DeliveryState.UNKNOWN, DeliveryState.SENDING
+    assert await states(database) == {"a1": unknown, "b1": unknown, "c1": sending}
+
+
+async def test_what_somebody_is_said_to_be_sending_can_be_given_up(database: Database) -> None:
+    await add(database, wish("a1"), wish("b1", "boris"))
+    [first] = await take(database, room={"wire": 1})
+    await take(database, now=NOW + 5)
+    assert await database.read(lambda conn: outbox.taken_by(conn, "me", before=NOW + 1)) == {first.id}
+    assert await database.read(lambda conn: outbox.taken_by(conn, "you", before=NOW + 9)) == set()
+    await database.write(lambda conn: outbox.abandon_some(conn, [first.id], now=NOW + 9))
+    assert await states(database) == {"a1": DeliveryState.UNKNOWN, "b1": DeliveryState.SENDING}
 
 
 async def test_who_waits_is_kept_and_found(database: Database) -> None:
