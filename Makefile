@@ -8,7 +8,7 @@ TOOLS  := var/lock-tools
 PIP    := -m pip --disable-pip-version-check --no-input install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test lint lint-style lint-format lint-types lint-imports bench bench-scale lock clean
+.PHONY: help setup demo run test chaos lint lint-style lint-format lint-types lint-imports bench bench-scale lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -23,6 +23,9 @@ run: $(READY) ## the service with the settings of .env
 
 test: $(READY) ## the whole test suite on all cores (ARGS="tests/dialogs -x" for a part, ARGS="-n 0" for one core)
 	@$(PY) -m pytest -n auto $(ARGS)
+
+chaos: $(READY) ## 200 kills and 200 other faults on SQLite and on PostgreSQL with three workers: takes long
+	@FIXIT_CHAOS=$(or $(N),200) $(PY) -m pytest -s tests/crash/test_chaos.py $(ARGS)
 
 lint: lint-style lint-format lint-types lint-imports ## ruff, mypy, import-linter
 

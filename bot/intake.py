@@ -16,6 +16,7 @@ from integrations.base import IncomingEvent, Outcome
 from storage import inbox, wakeups
 from storage.clock import to_ms
 from storage.database import Database, DatabaseAway
+from storage.faults import FaultPoint
 from storage.inbox import Stored
 from storage.tables import EventState, events
 
@@ -27,6 +28,7 @@ _SECRET_HEADERS = frozenset(
 )
 MAX_PENDING_BYTES = 64 * 1024 * 1024
 MAX_PENDING_EVENTS = 50_000
+_STORED = FaultPoint("intake.stored")
 COMMIT_REQUESTS = 48  # of one commit: while they wait for the disk, the next ones are read
 
 
@@ -172,6 +174,7 @@ class Intake:
             if not taken[0].future.done():
                 taken[0].future.set_exception(error)
             return
+        _STORED.hit()
         added: dict[str, int] = {}
         for pending, result in zip(taken, stored, strict=True):
             new = 0

@@ -16,7 +16,7 @@ from bot.services import FixitService, NotMigrated
 from bot.settings import Settings
 from dialogs.findings import format_finding
 from integrations.base import Later, Never
-from storage import migrate
+from storage import faults, migrate
 from storage.database import DatabaseAway, connect
 
 log = structlog.get_logger(__name__)
@@ -36,8 +36,11 @@ async def _run(service: FixitService) -> int:
     set_up_logs(settings.log_level, settings.log_format, settings.secrets())
     if settings.clock_offset_seconds:
         log.warning("clock_is_moved", seconds=settings.clock_offset_seconds)
+    if settings.faults:
+        log.warning("faults_are_armed", faults=settings.faults)
     stopped = stop_signal()
     try:
+        faults.arm(settings.faults)
         await service.start()
     except NotMigrated as error:
         return _say(str(error))

@@ -21,6 +21,7 @@ from integrations.base import Action, Done, Later, Never, Order, Unknown
 from storage import inbox, outbox
 from storage.clock import from_ms, to_ms
 from storage.database import Database, DatabaseAway
+from storage.faults import FaultPoint
 from storage.hot import Insert, Row, Statement, update_of
 from storage.inbox import NewEvent
 from storage.outbox import Ended, NewDelivery, Taken
@@ -38,6 +39,12 @@ WAIT_FOR_STATUS_S = 45  # a lost answer of a channel: how long its status may ta
 WAIT_AFTER_CRASH_MS = 10_000  # the same when our own process died: most such rows never left it
 GATE_MS = 2_500  # WhatsApp keeps no order between two requests: how long the next part of one answer waits
 FORGOTTEN_AFTER_MS = 5_000  # a row taken so long ago that we do not know of: its commit was told as failed
+
+_CALLING = FaultPoint("sender.calling", down=lambda: Later("a fault of a rehearsal", scope="system"))
+_CALLED = FaultPoint("sender.called", lost=lambda: Unknown("a fault of a rehearsal: the answer was lost"))
+_SETTLING = FaultPoint("sender.settling", lost=lambda: Unknown("a fault of a rehearsal: no answer"))
+_ENDING = FaultPoint("sender.ending", away=lambda: DatabaseAway("a fault of a rehearsal"))
+_ENDED = FaultPoint("sender.ended")
 
 _SENT = update_of(messages, "status", "rank", "external_id", "error")
 _CALL = ("at", "system", "method", "url", "request", "status", "response", "duration_ms")
@@ -264,7 +271,9 @@ class Sender:
             return self._dead(row, "invalid", f"{row.system} has no action {row.action}")
         order = Order(row.key, row.action, row.recipient, row.params, row.attempt, from_ms(row.created_at))
         try:
+            _CALLING.hit()
             done = await action.run(order)
+            _CALLED.hit()
         except Later as error:
             return self._later(system, row, error)
         except Never as error:
@@ -398,6 +407,7 @@ class Sender:
             return self._give_up_or_repeat(action, row) if external is None else _reported(row, external)
         order = Order(row.key, row.action, row.recipient, row.params, row.attempt, from_ms(row.created_at))
         try:
+            _SETTLING.hit()
             done = await action.settle(order)
         except (Later, Unknown) as error:
             wait = getattr(error, "retry_after_s", None) or 5.0
@@ -455,12 +465,14 @@ class Sender:
         """What became of the sends must not be lost: tried until the database is back."""
         while True:
             try:
+                _ENDING.hit()
                 has_events, following = await self._database.write(lambda conn: self._store(conn, ends, calls))
             except DatabaseAway as error:
                 log.warning("sender_waits_for_database", error=str(error))
                 await asyncio.sleep(0.5)
             else:
                 break
+        _ENDED.hit()
         self._forget(ends)
         self.launch(following)
         if has_events:

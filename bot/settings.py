@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     flows_dir: str | None = None
     pii_retention_days: int = Field(365, ge=1)
     clock_offset_seconds: int = 0
+    faults: str = ""  # POINT=KIND@N, …: what shall go wrong in a rehearsal (storage/faults.py)
 
     whatsapp_access_token: SecretStr | None = None
     whatsapp_phone_number_id: str | None = None

@@ -13,10 +13,13 @@ from bot.clock import Clock
 from storage import inbox, timers
 from storage.clock import to_ms
 from storage.database import Database, DatabaseAway
+from storage.faults import FaultPoint
 
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S = 0.25
+_FIRING = FaultPoint("timers.firing", away=lambda: DatabaseAway("a fault of a rehearsal"))
+_FIRED = FaultPoint("timers.fired")
 
 
 class Timers:
@@ -53,7 +56,9 @@ class Timers:
         def move(conn: Connection) -> int:
             return timers.fire_due(conn, now=now) + inbox.release_due(conn, now=now)
 
+        _FIRING.hit()
         moved = await self._database.write(move)
+        _FIRED.hit()
         if moved:
             self._on_new()
         return moved

@@ -24,6 +24,7 @@ from integrations.base import CannotRead
 from storage import inbox
 from storage.clock import from_ms, to_ms
 from storage.database import Database, DatabaseAway
+from storage.faults import FaultPoint
 from storage.ids import Ids
 from storage.inbox import Claim, Claimed, Settled
 from storage.outbox import Taken
@@ -36,6 +37,11 @@ MAX_ATTEMPTS = 5
 BACKOFF_S = (1, 5, 30, 120)
 POLL_S = 0.5  # how often to look without being woken
 RIDING_KEYS, RIDING_PER_KEY = 48, 4  # so long a webhook may wait for the turns of its commit
+
+
+_CLAIMED = FaultPoint("worker.claimed", error=lambda: RuntimeError("a fault of a rehearsal"))
+_HANDLED = FaultPoint("worker.handled", error=lambda: RuntimeError("a fault of a rehearsal"))
+_COMMITTED = FaultPoint("worker.committed")
 
 
 @dataclass(slots=True)
@@ -162,6 +168,7 @@ class Worker:
         batch = Batch()
         if not claimed:
             return batch
+        _CLAIMED.hit()
         taken_of = Tally(event.key for event in claimed)
         batch.is_full = len(taken_of) >= (keys or self._claim.keys) or max(taken_of.values()) >= (
             per_key or self._claim.per_key
@@ -185,6 +192,7 @@ class Worker:
         if self._sender is not None and unit.has_unparked:
             batch.taken += self._sender.take(conn)
         batch.has_events = bool(unit.events)
+        _HANDLED.hit()
         return batch
 
     def _handle(
@@ -222,6 +230,7 @@ class Worker:
             batch.has_events = True
 
     def _after(self, batch: Batch) -> None:
+        _COMMITTED.hit()
         now_ms = to_ms(self._clock.now())
         for event, state in batch.handled:
             self._count(event.source, state).inc()

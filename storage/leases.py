@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy import Connection, delete, text
 
 from storage.database import Database, DatabaseAway
+from storage.faults import FaultPoint
 from storage.tables import leases
 
 log = structlog.get_logger(__name__)
@@ -24,6 +25,8 @@ RENEW_EVERY_S = 1.0
 TRY_EVERY_S = 1.0
 POSTGRES_NOW = "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
 PROCESS = "process:"  # the lease of a process is named after it: whoever has none is dead
+
+_RENEWING = FaultPoint("presence.renewing", stalls=True, away=lambda: DatabaseAway("a fault of a rehearsal"))
 
 _TAKE = """
     insert into leases (name, owner, expires_at) values (:name, :owner, {now} + :lasts)
@@ -127,6 +130,7 @@ class Presence:
         while True:
             await asyncio.sleep(RENEW_EVERY_S)
             try:
+                _RENEWING.hit()
                 await self.begin()
             except DatabaseAway as error:
                 log.warning("presence_waits_for_database", error=str(error))

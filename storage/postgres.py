@@ -13,11 +13,15 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage.away import DatabaseAway, plain
+from storage.faults import FaultPoint
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
+
+_BEFORE_COMMIT = FaultPoint("postgres.before_commit", gone=lambda: ConnectionResetError("before the commit"))
+_AFTER_COMMIT = FaultPoint("postgres.after_commit", lost=lambda: ConnectionResetError("the commit was not answered"))
 
 AGAIN = 5  # how often work is done that stood in another transaction's way
 _IN_THE_WAY = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected: PostgreSQL undid it, not us
@@ -68,7 +72,10 @@ class PostgresDatabase:
             raise DatabaseAway("the database is closed")
         try:
             async with self._engine.begin() as conn:
-                return await conn.run_sync(work)
+                result = await conn.run_sync(work)
+                _BEFORE_COMMIT.hit()
+            _AFTER_COMMIT.hit()
+            return result
         except (TimeoutError, OperationalError, InterfaceError, OSError) as error:
             raise DatabaseAway(plain(error)) from error
         except DBAPIError as error:

@@ -23,12 +23,23 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage.away import DatabaseAway, plain
+from storage.faults import FaultPoint
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 LOCKED_FOR_S = 10.0  # how long we wait for another process that writes (a command of the command line)
 LOOK_AGAIN_S = 0.005
+
+
+def _full() -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    return error
+
+
+_BEFORE_COMMIT = FaultPoint("sqlite.before_commit", full=_full)
+_AFTER_COMMIT = FaultPoint("sqlite.after_commit")
 
 
 class _Job(Generic[T]):
@@ -157,6 +168,7 @@ class SqliteDatabase:
                 await thread.run(partial(_do, conn, jobs))
             else:
                 _do(conn, jobs)
+            _BEFORE_COMMIT.hit()
             await thread.run(raw.commit)
             seen.close()
         except BaseException:
@@ -165,6 +177,7 @@ class SqliteDatabase:
             except DBAPIError:
                 await thread.run(self._disconnect)
             raise
+        _AFTER_COMMIT.hit()
 
     def _connect(self) -> None:
         if self._engine is None:

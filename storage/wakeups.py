@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
 import structlog
 from sqlalchemy import Connection, make_url
 
+from storage.faults import FaultPoint
+
 log = structlog.get_logger(__name__)
 
 CHANNEL = "fixit_events"
 RETRY_S = 5.0
+
+
+class _Unheard(Exception):
+    """Only in a rehearsal."""
+
+
+_HEARING = FaultPoint("wakeups.hearing", deaf=_Unheard)
 
 
 def notify(conn: Connection) -> None:
@@ -51,4 +61,6 @@ class Wakeups:
             await connection.close(timeout=2)
 
     def _heard(self, *_: Any) -> None:
-        self._on_event()
+        with suppress(_Unheard):
+            _HEARING.hit()
+            self._on_event()

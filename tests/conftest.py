@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,7 @@ class PostgresServer:
         self.folder = folder
         self.binaries = binaries
         self.port = free_port()
+        self._options = ""
         self._as_user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.getuid() == 0 else []
 
     def _run(self, *command: str) -> None:
@@ -53,12 +54,18 @@ class PostgresServer:
             "max_connections": "200",
         }
         options = f"-p {self.port} " + " ".join(f"-c {name}={value}" for name, value in settings.items())
-        self._run(
-            str(self.binaries / "pg_ctl"), "-D", str(data), "-w", "-l", str(self.folder / "log"), "-o", options, "start"
-        )
+        self._options = options
+        self._control("-w", "-l", str(self.folder / "log"), "-o", options, "start")
 
     def stop(self) -> None:
-        self._run(str(self.binaries / "pg_ctl"), "-D", str(self.folder / "data"), "-m", "immediate", "stop")
+        self._control("-m", "immediate", "stop")
+
+    def restart(self) -> None:
+        """As after a crash: sessions end at once, what was committed is read from the log."""
+        self._control("-w", "-m", "immediate", "-l", str(self.folder / "log"), "-o", self._options, "restart")
+
+    def _control(self, *arguments: str) -> None:
+        self._run(str(self.binaries / "pg_ctl"), "-D", str(self.folder / "data"), *arguments)
 
     def new_database(self) -> str:
         """The DATABASE_URL of an empty database."""
@@ -68,8 +75,9 @@ class PostgresServer:
         return f"postgresql+asyncpg://fixit@127.0.0.1:{self.port}/{name}"
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
+@contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """A server of its own until the block ends; the test is skipped where PostgreSQL is neither there nor required."""
     binaries = _pg_bin()
     if binaries is None:
         if os.environ.get("FIXIT_REQUIRE_POSTGRES"):
@@ -81,6 +89,12 @@ def postgres_server() -> Iterator[PostgresServer]:
     yield server
     server.stop()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
