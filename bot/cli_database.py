@@ -21,7 +21,7 @@ def with_database(settings: Settings, work: Callable[[Database], Awaitable[int]]
         try:
             if database.dialect == "sqlite":
                 await database.write(migrate.upgrade, is_long=True)
-            elif await database.read(migrate.current) != migrate.newest():
+            if not await database.read(migrate.fits):
                 sys.stderr.write("the database has another schema: run `python -m bot migrate` first\n")
                 return 1
             return await work(database)

@@ -153,7 +153,7 @@ class FixitService:
         self._polls.append(asyncio.create_task(self._guard("read_marks", self.read_marks.run()), name="read_marks"))
         statistics = Statistics(self.database, clock=self.clock)
         self._polls.append(asyncio.create_task(self._guard("statistics", statistics.run()), name="statistics"))
-        if self.database.dialect == "postgresql":
+        if self.database.dialect == "postgresql" and self.database.has_sessions:
             wakeups = Wakeups(self.database.url, on_event=self._wake_worker)
             self._polls.append(asyncio.create_task(self._guard("wakeups", wakeups.run()), name="wakeups"))
 
@@ -179,13 +179,16 @@ class FixitService:
     async def _prepare_database(self) -> None:
         if self.database.dialect == "sqlite":
             await self.database.write(migrate.upgrade, is_long=True)
-        else:
-            current = await self.database.read(migrate.current)
-            if current != migrate.newest():
-                raise NotMigrated(
-                    f"the database has schema {current or 'none'}, this version needs {migrate.newest()}: "
-                    "run `python -m bot migrate` once, then start again"
-                )
+        current = await self.database.read(migrate.current)
+        if not await self.database.read(migrate.fits):
+            what = (
+                "it is too old for this database: start the newer version again"
+                if current is not None and current > migrate.newest()
+                else "run `python -m bot migrate` once, then start again"
+            )
+            raise NotMigrated(
+                f"the database has schema {current or 'none'}, this version needs {migrate.newest()}: {what}"
+            )
         if self.works and self.database.dialect == "sqlite":
             # The only process of this database: what it was sending when it died, nobody is sending now.
             lost = await self.database.write(lambda conn: outbox.abandon(conn, now=to_ms(self.clock.now())))

@@ -27,6 +27,7 @@ class Database(Protocol):
 
     dialect: str
     url: str
+    has_sessions: bool  # whether what is said to a connection is remembered after a transaction (LISTEN)
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...

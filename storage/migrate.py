@@ -11,9 +11,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
-from storage.tables import metadata
+from storage.tables import metadata, schema_floor
 
 _HERE = Path(__file__).parent / "migrations"
 
@@ -38,8 +38,24 @@ def current(conn: Connection) -> str | None:
     return MigrationContext.configure(conn).get_current_revision()
 
 
+def fits(conn: Connection) -> bool:
+    """Whether this code can work with the schema that is there.
+
+    A newer schema fits if the migrations since then only added to it: they say so in `schema_floor`, the oldest
+    revision whose code still works. So a new version can be started, and an old one restarted, side by side.
+    """
+    there, ours = current(conn), newest()
+    if there is None or there <= ours:
+        return there == ours
+    floor = conn.execute(select(schema_floor.c.revision)).scalar()
+    return floor is not None and floor <= ours
+
+
 def upgrade(conn: Connection) -> None:
-    """Run every migration that is missing. The caller commits."""
+    """Run every migration that is missing; nothing if the schema is newer than this code. The caller commits."""
+    there = current(conn)
+    if there is not None and there > newest():
+        return
     command.upgrade(_config(conn), "head")
 
 

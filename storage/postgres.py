@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -23,6 +23,7 @@ Work = Callable[[Connection], T]
 _BEFORE_COMMIT = FaultPoint("postgres.before_commit", gone=lambda: ConnectionResetError("before the commit"))
 _AFTER_COMMIT = FaultPoint("postgres.after_commit", lost=lambda: ConnectionResetError("the commit was not answered"))
 
+POOLER = "pooler"  # in the address, "?pooler=transaction": pgbouncer or the like stands between, without sessions
 AGAIN = 5  # how often work is done that stood in another transaction's way
 _IN_THE_WAY = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected: PostgreSQL undid it, not us
 
@@ -37,18 +38,31 @@ class PostgresDatabase:
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self.url = url
+        self.has_sessions = POOLER not in make_url(url).query
         self._pool_size = pool_size
         self._engine: AsyncEngine | None = None
 
     async def open(self) -> None:
+        more: dict[str, Any] = {}
+        if self.has_sessions:
+            url = make_url(self.url)
+        else:
+            # The next transaction may run on another connection of the server: no statement may be kept on one.
+            url = make_url(self.url).difference_update_query([POOLER])
+            more = {"statement_cache_size": 0, "prepared_statement_name_func": lambda: ""}
         self._engine = create_async_engine(
-            self.url,
+            url,
             pool_size=self._pool_size,
             max_overflow=4,
             pool_pre_ping=False,
             hide_parameters=True,  # they are people's words and phones
             pool_recycle=1800,
-            connect_args={"timeout": 10, "command_timeout": 60, "server_settings": {"application_name": "fixit"}},
+            connect_args={
+                "timeout": 10,
+                "command_timeout": 60,
+                "server_settings": {"application_name": "fixit"},
+                **more,
+            },
         )
 
     async def close(self) -> None:

@@ -61,6 +61,7 @@ class SqliteDatabase:
     """
 
     dialect = "sqlite"
+    has_sessions = True
 
     def __init__(self, url: str, *, checkpoints: bool = True) -> None:
         """`checkpoints`: False for a command beside a running service, which does it."""

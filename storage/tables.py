@@ -327,6 +327,13 @@ Index(
 )
 Index("ix_deliveries_dialog", deliveries.c.dialog_id, deliveries.c.id)
 
+schema_floor = Table(
+    "schema_floor",
+    metadata,
+    Column("revision", String(32), nullable=False),  # one row: the oldest revision whose code works with this schema
+    PrimaryKeyConstraint("revision"),
+)
+
 leases = Table(
     "leases",
     metadata,

@@ -17,7 +17,7 @@ READY_IN_S = 40.0
 
 @dataclass
 class Child:
-    """One process of ours: `serve`, or `work`."""
+    """One process of ours: `serve`, `serve --no-work` or `work`."""
 
     command: str
     folder: Path
@@ -40,7 +40,14 @@ class Child:
         """Begin, and do not ask whether it gets ready."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bot", self.command, cwd=self.folder, env=self.environment, stdout=log, stderr=log
+                sys.executable,
+                "-m",
+                "bot",
+                *self.command.split(),
+                cwd=self.folder,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
             )
 
     @property

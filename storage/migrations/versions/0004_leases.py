@@ -1,4 +1,4 @@
-"""Who may do what must not be done twice at once, and which processes are alive."""
+"""Who may do what must not be done twice at once, which processes are alive, and which older code still works."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ depends_on = None
 
 
 def upgrade() -> None:
+    floor = op.create_table(
+        "schema_floor",
+        sa.Column("revision", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("revision", name=op.f("pk_schema_floor")),
+    )
+    op.bulk_insert(floor, [{"revision": "0004"}])  # a migration that takes something away raises it
     op.create_table(
         "leases",
         sa.Column("name", sa.String(length=120), nullable=False),
@@ -23,3 +29,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("leases")
+    op.drop_table("schema_floor")
