@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -357,6 +358,7 @@ class FixitService:
             background=self._in_background,
             mark=self.read_marks.mark,
             delivered=self._delivered,
+            late=timedelta(minutes=self.settings.late_after_minutes),
         )
 
     def channels(self) -> dict[str, Channel]:

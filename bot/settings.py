@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] | None = None
     flows_dir: str | None = None
     pii_retention_days: int = Field(365, ge=1)
+    late_after_minutes: int = Field(60, ge=1)
     clock_offset_seconds: int = 0
     faults: str = ""  # POINT=KIND@N, …: what shall go wrong in a rehearsal (storage/faults.py)
 

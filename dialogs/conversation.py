@@ -109,6 +109,27 @@ def handle(
     return work.outcome(question_left=is_left)
 
 
+def apologize(
+    flows: Flows, conversation: Conversation, event: MessageReceived | ButtonPressed
+) -> Outcome | SendMessage:
+    """What to do with a message that waited too long for us: it answers nothing, the present question is asked again.
+
+    Without a question to ask there is only the apology; the message is to go its usual way behind it.
+    """
+    work = _Work(flows, conversation, event, lambda: 0, ())  # no dialog begins here
+    if flows.is_moving:
+        conversation = work.move_all()
+    asking = [
+        dialog
+        for dialog in work.dialogs.values()
+        if dialog.channel == conversation.channel and not dialog.parked and is_asking(flows, dialog)
+    ]
+    if asking:
+        work.ask_late(asking[0])
+        return work.outcome()
+    return work.said("late")
+
+
 def start_dialog(
     flows: Flows,
     conversation: Conversation,
@@ -226,9 +247,15 @@ class _Work:
             links = tuple(Link(subject) for subject in self._subjects)
             self._steps[-1] = replace(step, effects=(*links, *step.effects))
 
+    def ask_late(self, dialog: Dialog) -> None:
+        self._keep(ask_again(self._flows, self._fresh(dialog), self._event, first="late"))
+
+    def said(self, name: str) -> SendMessage:
+        """A built-in sentence in the contact's language."""
+        return SendMessage(self._flows.project.sentence(name, language_of(self._contact, self._conversation.lang)))
+
     def _say(self, name: str) -> None:
-        lang = language_of(self._contact, self._conversation.lang)
-        self._messages.append(SendMessage(self._flows.project.sentence(name, lang)))
+        self._messages.append(self.said(name))
 
     def _fresh(self, dialog: Dialog) -> Dialog:
         """The dialog with the contact's variables as they are now."""

@@ -144,14 +144,19 @@ def park(dialog: Dialog) -> Step:
     return Step(parked, effects, _trace(dialog, parked, "parked"))
 
 
-def ask_again(flows: Flows, dialog: Dialog, event: Event) -> Step:
-    """Ask the question of a parked dialog again: the other dialog's question has been left by `event`."""
+def ask_again(flows: Flows, dialog: Dialog, event: Event, *, first: str | None = None) -> Step:
+    """Ask the question of a dialog again: that of another dialog has been left by `event`, or it came too late.
+
+    `first`: name of a built-in sentence to say before it.
+    """
     turn = Turn(flows, dialog, event)
     turn.parked = False
     if isinstance(event, MessageReceived | ButtonPressed):
         turn.last_message_at = event.at
-    turn.decided.append("asked_again")
+    turn.decided.append("asked_again" if first is None else first)
     place = turn.top
+    if first is not None:
+        turn.send(place, turn.sentence(first))
     if isinstance(place.step, Ask):
         show(turn, place, place.program.questions[place.state])
     return Step(*turn.finished())

@@ -25,6 +25,10 @@ _SENTENCES: Mapping[str, _Sentence] = {
         "Такое сообщение я не смогу прочитать, напишите текстом.", "I cannot read this kind of message, please write."
     ),
     "no_flow": _Sentence("Спасибо, передал сообщение менеджеру.", "Thank you, a manager will read this."),
+    "late": _Sentence(
+        "Извините, что не ответили сразу: сервис не работал. Ваше сообщение у нас.",
+        "Sorry for the late answer, the service was down. We have your message.",
+    ),
     "failed": _Sentence("Что-то пошло не так, зову менеджера.", "Something went wrong, calling a manager."),
 }
 

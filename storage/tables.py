@@ -170,6 +170,7 @@ conversations = Table(
     Column("had_dialog", Boolean, nullable=False, server_default=text("false")),
     Column("unreachable", String(200)),  # why nothing can be sent there
     Column("alerted_at", BigInteger),  # last alert about a message that nobody took
+    Column("apologized_at", BigInteger),  # what was written before that and came too late is answered by it
     Column("group_chat_id", BigInteger),  # the managers' group and topic of this customer
     Column("thread_id", BigInteger),
     Column("card_message_id", BigInteger),

@@ -62,6 +62,7 @@ class Conversation:
     had_dialog: bool
     unreachable: str | None = None
     alerted_at: int | None = None
+    apologized_at: int | None = None
     group_chat_id: int | None = None
     thread_id: int | None = None
     card_message_id: int | None = None
@@ -103,6 +104,7 @@ _CONVERSATION_COLUMNS = (
     "had_dialog",
     "unreachable",
     "alerted_at",
+    "apologized_at",
     "group_chat_id",
     "thread_id",
     "card_message_id",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -49,6 +49,7 @@ class Service:
     background: Callable[[Callable[[], Awaitable[None]]], None]  # best effort, after the commit
     mark: Callable[[str, Callable[[], Awaitable[object]]], None]  # (person, mark): a read mark, some time soon
     delivered: Callable[[str, str], None]  # (channel, recipient): the last message arrived
+    late: timedelta = timedelta(hours=1)  # a message that waited longer for us is not answered as if it were new
     dialogs: KnownDialogs = field(default_factory=KnownDialogs)
 
 

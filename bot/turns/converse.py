@@ -15,8 +15,10 @@ from bot.turns.people import contact_key, conversation_of
 from bot.turns.store import send_message, store_steps
 from dialogs.conversation import Conversation as Talk
 from dialogs.conversation import Outcome
+from dialogs.conversation import apologize as decide_late
 from dialogs.conversation import handle as decide
 from dialogs.dialog import Dialog
+from dialogs.effects import SendMessage
 from dialogs.engine import Step, take_over
 from dialogs.engine_limits import EventNotAccepted
 from dialogs.events import (
@@ -53,24 +55,45 @@ class Heard:
 
 def hear(turn: Turn, contact: Contact, conversation: Conversation, event: MessageReceived | ButtonPressed) -> Heard:
     """A message or a press of a customer."""
-    unit = turn.unit
-    outcome = decide(
-        turn.flows,
-        Talk(
-            contact_id=contact.id,
-            channel=conversation.channel,
-            dialogs=_dialogs(turn, contact),
-            contact=contact.variables,
-            lang=contact.lang or "ru",
-            had_dialog=conversation.had_dialog,
-            last_message_at=None if conversation.last_in_at is None else from_ms(conversation.last_in_at),
-            channels=_channels(turn, contact),
-            own_dialogs=_own_dialog(turn, contact, event),
-        ),
-        event,
-        new_id=unit.next_id,
-        now=turn.now,
+    talk = _talk_of_customer(turn, contact, conversation, event)
+    outcome = decide(turn.flows, talk, event, new_id=turn.unit.next_id, now=turn.now)
+    return _heard(turn, contact, conversation, outcome, event)
+
+
+def apologize(
+    turn: Turn, contact: Contact, conversation: Conversation, event: MessageReceived | ButtonPressed
+) -> Heard:
+    """A message or a press that came too late to be answered as if it were new."""
+    talk = _talk_of_customer(turn, contact, conversation, event)
+    outcome = decide_late(turn.flows, talk, event)
+    if isinstance(outcome, SendMessage):
+        send_message(turn, conversation, outcome, key=f"e{turn.event.id}/late")
+        return hear(turn, contact, conversation, event)
+    return _heard(turn, contact, conversation, outcome, event)
+
+
+def is_with_people(turn: Turn, contact: Contact, conversation: Conversation) -> bool:
+    """Whether a manager has the talk."""
+    return any(
+        dialog.status == "handed_off" and dialog.channel == conversation.channel for dialog in _dialogs(turn, contact)
     )
+
+
+def _talk_of_customer(turn: Turn, contact: Contact, conversation: Conversation, event: Event) -> Talk:
+    return Talk(
+        contact_id=contact.id,
+        channel=conversation.channel,
+        dialogs=_dialogs(turn, contact),
+        contact=contact.variables,
+        lang=contact.lang or "ru",
+        had_dialog=conversation.had_dialog,
+        last_message_at=_last_in(conversation),
+        channels=_channels(turn, contact),
+        own_dialogs=_own_dialog(turn, contact, event),
+    )
+
+
+def _heard(turn: Turn, contact: Contact, conversation: Conversation, outcome: Outcome, event: Event) -> Heard:
     _store(turn, contact, conversation, outcome, event)
     if outcome.ignored is not None:
         turn.ignored = outcome.ignored

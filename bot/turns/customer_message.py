@@ -21,6 +21,7 @@ from storage.unit import Contact, Conversation
 ALBUM_WAIT = timedelta(seconds=1.5)
 ALBUM_PARTS = 12
 LATE = timedelta(minutes=1)
+TIMESTAMP_MS = 1000  # the messengers tell whole seconds
 ALERT_EVERY_MS = 3_600_000
 
 
@@ -43,12 +44,28 @@ def handle(turn: Turn, fact: CustomerSaid) -> None:
         files=[asdict(file) for file in said.files] if isinstance(said, MessageReceived) and said.files else None,
         external_id=said.message_id,
     )
-    heard_by = converse.hear(turn, contact, conversation, _as_heard(turn, said))
+    heard_by = _hear(turn, contact, conversation, said)
     turn.dialog_id = heard_by.dialog_id or _open_dialog(turn, contact, conversation)
     turn.unit.put_message_into(message_id, turn.dialog_id)
     if heard_by.nobody:
         _tell_nobody_took_it(turn, contact, conversation, said)
     _mark_read(turn, fact)
+
+
+def _hear(
+    turn: Turn, contact: Contact, conversation: Conversation, said: MessageReceived | ButtonPressed
+) -> converse.Heard:
+    """What waited too long for us is no answer to anything any more; the customer is told so once (old news)."""
+    told = conversation.apologized_at
+    is_told = told is not None and to_ms(said.at) + TIMESTAMP_MS < told
+    if converse.is_with_people(turn, contact, conversation) or not (is_told or turn.now - said.at > turn.service.late):
+        return converse.hear(turn, contact, conversation, _as_heard(turn, said))
+    if is_told:
+        turn.ignored = "it waited too long for us: recorded, and the customer was told once"
+        return converse.Heard(None, nobody=False)
+    conversation.apologized_at = turn.unit.now
+    conversation.is_changed = True
+    return converse.apologize(turn, contact, conversation, _as_heard(turn, said))
 
 
 def _as_heard(turn: Turn, said: MessageReceived | ButtonPressed) -> MessageReceived | ButtonPressed:

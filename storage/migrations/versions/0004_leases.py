@@ -26,7 +26,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
     )
 
+    op.add_column("conversations", sa.Column("apologized_at", sa.BigInteger(), nullable=True))
+
 
 def downgrade() -> None:
+    op.drop_column("conversations", "apologized_at")
     op.drop_table("leases")
     op.drop_table("schema_floor")
