@@ -170,9 +170,8 @@ class Worker:
             return batch
         _CLAIMED.hit()
         taken_of = Tally(event.key for event in claimed)
-        batch.is_full = len(taken_of) >= (keys or self._claim.keys) or max(taken_of.values()) >= (
-            per_key or self._claim.per_key
-        )
+        most = keys or self._claim.keys
+        batch.is_full = len(taken_of) >= most - most // 4 or max(taken_of.values()) >= (per_key or self._claim.per_key)
         flows = self._flows.at(conn)
         unit = UnitOfWork(conn, now_ms, self._ids)
         read: list[tuple[Claimed, Any]] = []

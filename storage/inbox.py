@@ -59,6 +59,7 @@ _CLAIM_KEYS_SQLITE = """
         select key from events where state = 0 and id > 0 and (due_at is null or due_at <= ?) order by id limit ?
     ) limit ?
 """
+_CLAIM_NEWEST_SQLITE = _CLAIM_KEYS_SQLITE.replace("order by id", "order by id desc")
 _CLAIM_EVENTS_SQLITE = """
     select id, source, kind, external_id, key, received_at, attempts, due_at, body from events
     where key = ? and state = 0 order by position, id limit ?
@@ -68,10 +69,20 @@ _CLAIM_EVENTS_SQLITE = """
 _CLAIM_KEYS_POSTGRES = text(
     """
     select key from (
-        select distinct key from (
-            select key from events
+        select key from (
+            select key, id from events
             where state = 0 and id > 0 and id >= :mark and (due_at is null or due_at <= :now) order by id limit :look
-        ) head offset 0
+        ) head group by key order by min(id) offset 0
+    ) keys where pg_try_advisory_xact_lock(hashtextextended(key, 20260101)) limit :keys
+    """
+)
+_CLAIM_NEWEST_POSTGRES = text(
+    """
+    select key from (
+        select key from (
+            select key, id from events
+            where state = 0 and id > 0 and (due_at is null or due_at <= :now) order by id desc limit :look
+        ) tail group by key order by max(id) desc offset 0
     ) keys where pg_try_advisory_xact_lock(hashtextextended(key, 20260101)) limit :keys
     """
 )
@@ -281,7 +292,11 @@ def put_batch_body(conn: Connection, source: str, body: bytes, received_at: int)
 
 
 class Claim:
-    """Takes waiting events, whole keys at a time. In PostgreSQL a key stays locked until the transaction ends."""
+    """Takes waiting events, whole keys at a time. In PostgreSQL a key stays locked until the transaction ends.
+
+    The oldest come first. When more is waiting than it takes, a quarter of the keys are those that were heard of last:
+    after an outage somebody who writes now is not answered behind everybody who wrote then.
+    """
 
     def __init__(self, *, keys: int = 64, per_key: int = 16) -> None:
         self.keys = keys
@@ -294,15 +309,21 @@ class Claim:
         keys = keys or self.keys
         per_key = per_key or self.per_key
         claimed: list[Claimed] = []
+        newest = keys // 4
         if conn.dialect.name == "sqlite":
             execute = conn.connection.driver_connection.execute  # type: ignore[union-attr]
-            for (key,) in execute(_CLAIM_KEYS_SQLITE, (now, keys * 8, keys)).fetchall():
+            names = [row[0] for row in execute(_CLAIM_KEYS_SQLITE, (now, keys * 8, keys)).fetchall()]
+            if newest and len(names) == keys:
+                last = execute(_CLAIM_NEWEST_SQLITE, (now, newest * 8, newest)).fetchall()
+                names = list(dict.fromkeys(names[: keys - newest] + [row[0] for row in last]))
+            for key in names:
                 claimed += _due(execute(_CLAIM_EVENTS_SQLITE, (key, per_key)).fetchall(), now)
             return claimed
-        found = conn.execute(
-            _CLAIM_KEYS_POSTGRES, {"mark": self._low_water(conn, now), "now": now, "look": keys * 8, "keys": keys}
-        )
-        names = [row.key for row in found]
+        oldest = {"mark": self._low_water(conn, now), "now": now, "look": keys * 8, "keys": keys - newest}
+        names = [row.key for row in conn.execute(_CLAIM_KEYS_POSTGRES, oldest)]
+        if newest and len(names) == keys - newest:
+            last = conn.execute(_CLAIM_NEWEST_POSTGRES, {"now": now, "look": newest * 8, "keys": newest})
+            names = list(dict.fromkeys(names + [row.key for row in last]))
         if not names:
             return []
         rows = conn.execute(_CLAIM_EVENTS_POSTGRES, {"keys": names, "per_key": per_key}).fetchall()

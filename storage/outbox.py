@@ -53,6 +53,7 @@ _DUE = """
       )
     order by d.next_try_at, d.id limit :limit
 """
+_NEWEST = _DUE.replace("order by d.next_try_at, d.id", "order by d.id desc")
 _ANY_WAITING = Statement("select 1 from deliveries where state = 0 limit 1")
 _BUSY = Statement(
     "select distinct recipient from deliveries where state < 3 and system = :system and recipient in :recipients[]",
@@ -60,6 +61,8 @@ _BUSY = Statement(
 )
 _LOOK = Statement(_DUE, types={"systems": "text"})
 _LOOK_AND_LOCK = Statement(_DUE + " for update of d skip locked", types={"systems": "text"})
+_LOOK_BACK = Statement(_NEWEST, types={"systems": "text"})
+_LOOK_BACK_AND_LOCK = Statement(_NEWEST + " for update of d skip locked", types={"systems": "text"})
 
 _TAKE = Statement(
     "update deliveries set state = 1, started_at = :now, owner = :owner, attempts = attempts + 1 where id = :id"
@@ -264,11 +267,10 @@ def take(
     systems = [name for name, free in room.items() if free > 0]
     if not systems or _ANY_WAITING.first(conn) is None:
         return []
-    look = _LOOK_AND_LOCK if conn.dialect.name == "postgresql" else _LOOK
     left = dict(room)
     taken: list[Taken] = []
     delayed: list[tuple[int, int]] = []
-    for row in look.all(conn, now=now, systems=systems, limit=limit):
+    for row in _to_look_at(conn, now, systems, room=sum(max(free, 0) for free in room.values()), limit=limit):
         (id_, key, system, action, recipient, params, attempts, created_at), places = row[:8], row[8:]
         dialog_id, conversation_id, message_id, turn = places
         found = Taken(
@@ -298,6 +300,26 @@ def take(
     if taken:
         _TAKE.many(conn, [(now, owner, t.id) for t in taken])
     return taken
+
+
+def _to_look_at(conn: Connection, now: int, systems: list[str], *, room: int, limit: int) -> list[Row]:
+    """Due rows, the oldest first.
+
+    If more is due than there is room for, every fourth is one of the newest: after an outage a customer who writes now
+    hears something before everybody who wrote then.
+    """
+    locks = conn.dialect.name == "postgresql"
+    oldest = (_LOOK_AND_LOCK if locks else _LOOK).all(conn, now=now, systems=systems, limit=limit)
+    if len(oldest) <= room:
+        return oldest
+    look_back = _LOOK_BACK_AND_LOCK if locks else _LOOK_BACK
+    newest = look_back.all(conn, now=now, systems=systems, limit=max(room // 4, 1))
+    mixed: dict[int, Row] = {}
+    for place, row in enumerate(oldest):
+        mixed.setdefault(row[0], row)
+        if place % 3 == 2 and place // 3 < len(newest):
+            mixed.setdefault(newest[place // 3][0], newest[place // 3])
+    return list(mixed.values())
 
 
 def end(conn: Connection, ended: Iterable[Ended], *, now: int) -> None:

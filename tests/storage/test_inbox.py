@@ -92,6 +92,19 @@ async def test_many_waiting_events_of_one_key_come_in_portions(database: Databas
 
 
 @pytest.mark.postgres
+async def test_who_writes_now_is_not_behind_everybody_who_wrote_during_an_outage(database: Database) -> None:
+    backlog = [event(f"{key}.{n}", f"k{key}") for n in range(3) for key in range(100)]
+    await database.write(lambda conn: inbox.put(conn, backlog))
+    await database.write(
+        lambda conn: inbox.put(conn, [event("98.3", "k98"), event("now.1", "new")])
+    )
+    taken = await take(database, Claim(keys=8, per_key=2))
+    assert {f"{key}.{n}" for key in range(6) for n in range(2)} < set(taken)
+    assert "now.1" in taken
+    assert {"98.0", "98.1"} <= set(taken)  # heard of last, and handled in its order all the same
+    assert len(taken) == len(set(taken))
+
+
 async def test_two_workers_never_hold_the_same_key(postgres_server: object) -> None:
     from storage import migrate
     from storage.database import connect

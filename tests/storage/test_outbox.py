@@ -144,6 +144,12 @@ async def test_rows_of_the_only_process_are_of_unknown_end_when_it_died(database
     assert [(row.key, row.attempt) for row in due] == [("a1", 1)]
 
 
+async def test_the_newest_go_between_the_oldest_when_there_is_not_room_for_all(database: Database) -> None:
+    await add(database, *(wish(f"w{n:02}", f"r{n}") for n in range(40)), wish("behind", "r0"))
+    assert keys(await take(database, room={"wire": 8})) == ["w00", "w01", "w02", "w03", "w04", "w05", "w38", "w39"]
+    assert len(await take(database, room={"wire": 100})) == 32
+
+
 @pytest.mark.postgres
 async def test_rows_of_a_process_without_a_lease_are_of_unknown_end(postgres: Database) -> None:
     database = postgres
