@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 
 import asyncpg
 from sqlalchemy import Connection, make_url
 
+from benchmarks.messages import PHONE_NUMBER_ID, whatsapp_request
 from benchmarks.table import say
+from integrations.whatsapp.splitting import split
+from storage import inbox
+from storage.clock import to_ms
 from storage.database import Database
+from storage.inbox import NewEvent
 
 CHUNK = 200_000
 FIRST_ADDRESS = 79_160_000_000
@@ -136,3 +143,22 @@ class OldSnapshot:
             self._sqlite.close()
         if self._postgres is not None:
             await self._postgres.close()
+
+
+async def put_messages(database: Database, people: int, messages: int) -> None:
+    """Waiting events: so many messages of so many people that are new here, as the intake would have stored them."""
+    first = FIRST_ADDRESS + 1_000_000 + random.randrange(10**8)
+    now = datetime.now(UTC)
+    received_at = to_ms(now)
+    rows: list[NewEvent] = []
+    for number in range(messages):
+        for who in range(first, first + people):
+            body = whatsapp_request(who, f"message {number}").partition(b"\r\n\r\n")[2]
+            [event] = split(body, frozenset({PHONE_NUMBER_ID}), now)
+            at = None if event.occurred_at is None else to_ms(event.occurred_at)
+            rows.append(NewEvent(CHANNEL, event.external_id, event.kind, event.key, body, received_at, at))
+            if len(rows) == 1_000:
+                await database.write(partial(inbox.put, new=rows))
+                rows = []
+    if rows:
+        await database.write(partial(inbox.put, new=rows))
