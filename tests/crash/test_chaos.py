@@ -24,7 +24,7 @@ from tests.stage import migrated, sqlite_url
 
 pytestmark = pytest.mark.crash
 
-ENOUGH = int(os.environ.get("FIXIT_CHAOS", "12"))
+ENOUGH = int(os.environ.get("FIXIT_CHAOS", "8"))
 SEED = int(os.environ.get("FIXIT_CHAOS_SEED", "0")) or random.randrange(1, 1_000_000)
 
 

@@ -12,14 +12,14 @@ import pytest
 
 from bot.demo.run import service_environment, stand_in_servers
 from storage.database import Database, connect
-from tests.conftest import PostgresServer, free_port
+from tests.conftest import free_port
 from tests.crash.processes import Child
 from tests.crash.talks import STATUS_CAN_TELL_S, Load, check, comes_to_rest
 from tests.stage import migrated, sqlite_url
 
 pytestmark = pytest.mark.crash
 
-KILLS = 15
+KILLS = 8
 LIFE_S = (0.2, 1.1)  # how long a process lives after it is ready
 ANSWERS_IN_S = 0.15  # WhatsApp, so that a kill often meets a send in flight
 
@@ -73,16 +73,5 @@ async def test_sqlite_survives_being_killed(tmp_path: Path, capsys: pytest.Captu
         load,
         database,
     ):
-        with capsys.disabled():
-            await check(load, database, print)
-
-
-@pytest.mark.postgres
-async def test_postgresql_with_two_more_workers_survives_being_killed(
-    postgres_server: PostgresServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    url = postgres_server.new_database()
-    commands = ["serve", "work", "work"]
-    async with killed_again_and_again(url, tmp_path, commands, ("whatsapp",), seed=2) as (load, database):
         with capsys.disabled():
             await check(load, database, print)
