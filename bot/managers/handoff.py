@@ -48,7 +48,7 @@ def to_topic(
         params["is_card"] = True
     turn.unit.send(
         NewDelivery(
-            key=f"e{turn.event.id}/topic.{len(turn.unit.delivered)}",
+            key=f"{turn.order_key}/topic.{len(turn.unit.delivered)}",
             system="telegram",
             action="to_topic",
             recipient=f"{chat_id}:c{conversation.id}",
@@ -153,7 +153,7 @@ def edit_card(turn: Turn, conversation: Conversation, text: str) -> None:
         return
     turn.unit.send(
         NewDelivery(
-            key=f"e{turn.event.id}/card.{len(turn.unit.delivered)}",
+            key=f"{turn.order_key}/card.{len(turn.unit.delivered)}",
             system="telegram",
             action="edit_group",
             recipient=f"{conversation.group_chat_id}:c{conversation.id}",
@@ -188,7 +188,7 @@ def alert(turn: Turn, text: str, *, group: str = "managers", key: str | None = N
         return
     turn.unit.send(
         NewDelivery(
-            key=key or f"e{turn.event.id}/alert.{len(turn.unit.delivered)}",
+            key=key or f"{turn.order_key}/alert.{len(turn.unit.delivered)}",
             system="telegram",
             action="send_group",
             recipient=str(chat_id),

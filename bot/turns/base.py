@@ -73,6 +73,14 @@ class Turn:
         """The id that flows see as `event.id`."""
         return f"e{self.event.id}"
 
+    @property
+    def order_key(self) -> str:
+        """Begins the keys of what is ordered outside any dialog.
+
+        With the time of the turn: an event that is replayed orders anew, beside what its first turn has ordered.
+        """
+        return f"e{self.event.id}.{self.unit.now}"
+
     def after_commit(self, job: Callable[[], Awaitable[None]]) -> None:
         """Something that may be lost: a typing mark, a read mark."""
         background = self.service.background

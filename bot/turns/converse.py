@@ -203,7 +203,7 @@ def _store(
         store_steps(turn, person, talk, [step], event=name)
     if conversation is not None:
         for message in outcome.messages:
-            send_message(turn, conversation, message, key=f"e{turn.event.id}")
+            send_message(turn, conversation, message, key=turn.order_key)
     if outcome.question_left and contact is not None:
         turn.unit.questions_left.add(contact_key(contact.id))
     if outcome.failed is not None:

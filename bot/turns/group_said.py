@@ -107,5 +107,5 @@ def _say(turn: Turn, conversation: Conversation, fact: GroupSaid) -> None:
     from bot.turns.store import send_message
 
     message = SendMessage(fact.text or "", files=fact.files)
-    send_message(turn, conversation, message, key=f"e{turn.event.id}", author=fact.manager_name)
+    send_message(turn, conversation, message, key=turn.order_key, author=fact.manager_name)
     turn.result = "sent"
