@@ -18,8 +18,8 @@ from bot.clock import Clock
 from bot.flow_store import FlowStore
 from bot.metrics import Metrics
 from bot.sender import Sender
-from bot.turns.base import Held, Postponed, Rejected, Service, Turn
-from bot.turns.dispatch import handle_fact, read_facts, wanted_addresses, wanted_contacts
+from bot.turns.base import Service, Turn
+from bot.turns.dispatch import our_trouble, read_facts, take_turn, wanted_addresses, wanted_contacts
 from integrations.base import CannotRead
 from storage import inbox
 from storage.clock import from_ms, to_ms
@@ -198,30 +198,20 @@ class Worker:
         self, unit: UnitOfWork, flows: Any, batch: Batch, event: Claimed, facts: Any, blocked: set[str]
     ) -> None:
         turn = Turn(unit, flows, self._service, event, from_ms(unit.now), batch.after)
-        state, error = EventState.DONE, None
-        try:
-            if isinstance(facts, CannotRead):
-                raise Rejected(str(facts))
-            for fact in facts:
-                handle_fact(turn, fact)
-            if turn.ignored is not None and turn.dialog_id is None:
-                state, error = EventState.IGNORED, turn.ignored
-            else:
-                error = turn.ignored
-        except Rejected as rejected:
-            state, error = EventState.DEAD, str(rejected)
-            log.warning("event_dead", event_id=event.id, source=event.source, kind=event.kind, reason=str(rejected))
-        except Held as held:
-            inbox.hold(unit.conn, event.id, until=to_ms(held.until), key=held.key)
-            batch.handled.append((event, EventState.HELD))
+        verdict = take_turn(turn, facts)
+        batch.handled.append((event, verdict.state))
+        if verdict.state is EventState.HELD:
+            assert verdict.until is not None
+            inbox.hold(unit.conn, event.id, until=to_ms(verdict.until), key=verdict.key)
             return
-        except Postponed as postponed:
-            inbox.postpone(unit.conn, event.id, until=to_ms(postponed.until), failed=False)
+        if verdict.state is EventState.WAITING:
+            assert verdict.until is not None
+            inbox.postpone(unit.conn, event.id, until=to_ms(verdict.until), failed=False)
             blocked.add(event.key)
-            batch.handled.append((event, EventState.WAITING))
             return
-        unit.settled.append(Settled(event.id, state, turn.dialog_id, turn.result, error))
-        batch.handled.append((event, state))
+        if verdict.state is EventState.DEAD:
+            log.warning("event_dead", event_id=event.id, source=event.source, kind=event.kind, reason=verdict.error)
+        unit.settled.append(Settled(event.id, verdict.state, turn.dialog_id, turn.result, verdict.error))
 
     def _release_held(self, conn: Connection, unit: UnitOfWork, batch: Batch) -> None:
         """Business events that waited for the question of a person to be left look again."""
@@ -253,7 +243,7 @@ class Worker:
             return
         event = current[0]
         attempt = event.attempts + 1
-        sentence = f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
+        sentence = our_trouble(error)
         log.error(
             "event_failed", event_id=event.id, source=event.source, kind=event.kind, attempt=attempt, exc_info=error
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from bot.turns import (
@@ -14,7 +16,7 @@ from bot.turns import (
     internal,
     notices,
 )
-from bot.turns.base import Rejected, Service, Turn
+from bot.turns.base import Held, Postponed, Rejected, Service, Turn
 from integrations.base import (
     AddressMoved,
     BusinessFact,
@@ -31,6 +33,7 @@ from integrations.base import (
 )
 from storage.clock import from_ms
 from storage.inbox import Claimed
+from storage.tables import EventState
 
 _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     CustomerSaid: customer_message.handle,
@@ -62,6 +65,39 @@ def read_facts(service: Service, event: Claimed) -> Sequence[Any]:
     if integration.read is None:
         raise CannotRead(f"{event.source} sends nothing that could be read")
     return integration.read(stored)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a turn ended. `until` and `key`: of an event that is held or put off."""
+
+    state: EventState
+    error: str | None = None
+    until: datetime | None = None
+    key: str | None = None
+
+
+def take_turn(turn: Turn, facts: Sequence[Any] | CannotRead) -> Verdict:
+    """The turn of one event, in memory and in the unit's transaction. What is no trouble of the event is raised."""
+    try:
+        if isinstance(facts, CannotRead):
+            raise Rejected(str(facts))
+        for fact in facts:
+            handle_fact(turn, fact)
+    except Rejected as rejected:
+        return Verdict(EventState.DEAD, str(rejected))
+    except Held as held:
+        return Verdict(EventState.HELD, str(held), held.until, held.key)
+    except Postponed as postponed:
+        return Verdict(EventState.WAITING, str(postponed), postponed.until)
+    if turn.ignored is not None and turn.dialog_id is None:
+        return Verdict(EventState.IGNORED, turn.ignored)
+    return Verdict(EventState.DONE, turn.ignored)
+
+
+def our_trouble(error: Exception) -> str:
+    """An error of ours in a turn, as the inbox keeps it."""
+    return f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
 
 
 def handle_fact(turn: Turn, fact: Any) -> None:
