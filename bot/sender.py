@@ -26,7 +26,7 @@ from storage.hot import Insert, Row, Statement, update_of
 from storage.inbox import NewEvent
 from storage.outbox import Ended, NewDelivery, Taken
 from storage.tables import DeliveryState, api_calls, conversations, early_statuses, messages
-from storage.unit import DELIVERED_RANK, finished_event
+from storage.unit import DELIVERED_RANK, finished_event, life_mark
 
 log = structlog.get_logger(__name__)
 
@@ -254,7 +254,7 @@ class Sender:
             return
         except Exception:
             log.exception("delivery_failed", system=row.system, action=row.action, delivery_id=row.id)
-            end = self._dead(row, "unavailable", "an error of ours; see the log")
+            end = self._dead(row, "unavailable", outbox.OUR_ERROR)
         self._finish(end)
 
     # --------------------------------------------------------------------------------------------------- sending
@@ -414,7 +414,7 @@ class Sender:
             until = now + int(wait * 1000)
             return _End(Ended(row, DeliveryState.UNKNOWN, until, f"not settled yet: {error}", "unknown"))
         except Never as error:
-            return self._dead(row, error.code, f"could not be settled: {error}")
+            return self._dead(row, error.code, f"{outbox.NOT_SETTLED}: {error}")
         log.info(
             "delivery_settled", system=row.system, action=row.action, delivery_id=row.id, was_done=done is not None
         )
@@ -433,7 +433,7 @@ class Sender:
         if harmless and row.attempt < MAX_ATTEMPTS:
             log.info("delivery_repeated", system=row.system, action=row.action, delivery_id=row.id)
             return _End(Ended(row, DeliveryState.WAITING, now, "sent again: the first answer was lost"))
-        return self._dead(row, "unknown", "perhaps not done: the answer was lost, and it must not be done twice")
+        return self._dead(row, "unknown", outbox.PERHAPS_DONE)
 
     # ------------------------------------------------------------------------------------------------ the ends
 
@@ -541,6 +541,11 @@ def _apply_early(conn: Connection, external_ids: list[str]) -> None:
         conn.execute(delete(early_statuses).where(early_statuses.c.external_id == external_id))
 
 
+def _life(row: Taken) -> int:
+    """From 1; a dead row that an operator has sent again begins another one."""
+    return int(row.params.get("life", 1))
+
+
 def _finished(conn: Connection, ended: Sequence[Ended], now: int) -> list[NewEvent]:
     """The ends of actions, as events of the dialogs that wait for them."""
     over = {e.taken.id: e for e in ended if e.state in (DeliveryState.DONE, DeliveryState.DEAD)}
@@ -555,6 +560,7 @@ def _finished(conn: Connection, ended: Sequence[Ended], now: int) -> list[NewEve
             code=over[id_].code,
             message=over[id_].error,
             now=now,
+            life=_life(over[id_].taken),
         )
         for id_, waiters in waiting.items()
         for waiter in waiters
@@ -582,7 +588,7 @@ def _troubles(taken: Sequence[_End], now: int) -> list[NewEvent]:
     return [
         NewEvent(
             source="outbox",
-            external_id=f"undelivered:{end.ended.taken.id}.{end.ended.taken.attempt}",
+            external_id=f"undelivered:{end.ended.taken.id}.{end.ended.taken.attempt}{life_mark(_life(end.ended.taken))}",
             kind="undelivered",
             key=f"conversation:{end.ended.taken.conversation_id}",
             body=orjson.dumps(

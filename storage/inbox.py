@@ -405,23 +405,21 @@ def postpone(conn: Connection, event_id: int, *, until: int, error: str | None =
     conn.execute(update(events).where(events.c.id == event_id).values(values))
 
 
-def replay(conn: Connection, ids: Sequence[int]) -> int:
-    """Ended events are handled again from the start. Returns how many."""
+ENDED = (EventState.DONE, EventState.IGNORED, EventState.DEAD)
+
+
+def replay(conn: Connection, ids: Sequence[int], *, states: Sequence[EventState] = ENDED) -> int:
+    """Ended events are handled again from the start. Returns how many.
+
+    `states`: only what still is in one of these. Whoever looked for dead events in an earlier transaction must not
+    repeat one that somebody else has replayed and that is done by now.
+    """
     result = conn.execute(
         update(events)
-        .where(
-            events.c.id.in_(ids),
-            events.c.state.in_([int(EventState.DONE), int(EventState.IGNORED), int(EventState.DEAD)]),
-        )
+        .where(events.c.id.in_(ids), events.c.state.in_([int(state) for state in states]))
         .values(state=int(EventState.WAITING), attempts=0, due_at=None, error=None, processed_at=None, result=None)
     )
     return result.rowcount
-
-
-def dead_ids(conn: Connection, *, limit: int = 10_000) -> list[int]:
-    return [
-        row.id for row in conn.execute(select(events.c.id).where(text("state = 3")).order_by(events.c.id).limit(limit))
-    ]
 
 
 def oldest_waiting(conn: Connection) -> int | None:

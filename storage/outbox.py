@@ -211,6 +211,19 @@ def add(conn: Connection, new: Sequence[NewDelivery], *, starter: Starter | None
     ]
 
 
+PERHAPS_DONE = "perhaps not done: the answer was lost, and it must not be done twice"
+NOT_SETTLED = "could not be settled"
+OUR_ERROR = "an error of ours; see the log"
+
+
+def is_end_unknown(code: str | None, error: str | None) -> bool:
+    """Of a dead row: whether it may have been done after all.
+
+    Its answer was lost and could not be found out, or our own code broke, perhaps behind the call.
+    """
+    return code == "unknown" or (error or "").startswith((PERHAPS_DONE, NOT_SETTLED, OUR_ERROR))
+
+
 MAX_KEY = 300  # characters
 
 

@@ -326,6 +326,7 @@ Index(
     sqlite_where=text("message_id is not null"),
     postgresql_where=text("message_id is not null"),
 )
+Index("ix_deliveries_dead", deliveries.c.id, sqlite_where=text("state = 5"), postgresql_where=text("state = 5"))
 Index("ix_deliveries_dialog", deliveries.c.dialog_id, deliveries.c.id)
 
 schema_floor = Table(

@@ -5,7 +5,7 @@ A batch of turns touches each table once or twice, however many turns it holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -171,7 +171,7 @@ _INSERT_MESSAGE = Insert(
     "external_id",
     "at",
 )
-_DIALOG_OF_MESSAGE = 2
+_DIALOG_OF_MESSAGE, _TEXT_OF_MESSAGE = 2, 6
 _SET_TIMER = Statement(
     "insert into timers (dialog_id, name, turn, due_at, event_key)"
     " values (:dialog_id, :name, :turn, :due_at, :event_key)"
@@ -414,6 +414,21 @@ class UnitOfWork:
 
     def subject_state(self, key: str) -> Any | None:
         return subject_state(self.conn, key, locked=True)
+
+    # ---------------------------------------------------------- what is held here, for who commits none of it
+
+    @property
+    def turns(self) -> Sequence[Row]:
+        """Rows of the journal, as `add_turn` made them."""
+        return self._turns
+
+    @property
+    def timers(self) -> list[tuple[int, str, int]]:
+        """Timers that are set: dialog, name, time."""
+        return [(row[0], row[1], row[3]) for row in self._timers.values() if row is not None]
+
+    def text_of(self, message_id: int) -> str | None:
+        return self._messages[message_id][_TEXT_OF_MESSAGE] if message_id in self._messages else None
 
     # ------------------------------------------------------------------------------------------------- changing
 
@@ -699,8 +714,12 @@ def finished_event(
     message: str | None,
     now: int,
     again: bool = False,
+    life: int = 1,
 ) -> NewEvent:
-    """The end of an action as an event of the dialog that waits for it."""
+    """The end of an action as an event of the dialog that waits for it.
+
+    `life`: which of its ends this is; a dead one may have been sent again.
+    """
     body = {
         **waiter,
         "key": key,
@@ -712,12 +731,17 @@ def finished_event(
     }
     return NewEvent(
         source="outbox",
-        external_id=f"{key}@{waiter['dialog_id']}" + (f".{waiter['turn']}" if again else ""),
+        external_id=f"{key}@{waiter['dialog_id']}" + (f".{waiter['turn']}" if again else "") + life_mark(life),
         kind="effect_finished",
         key=waiter["event_key"],
         body=orjson.dumps(body, default=str),
         received_at=now,
     )
+
+
+def life_mark(life: int) -> str:
+    """What tells the events about a later life of a delivery from those about its first one."""
+    return "" if life == 1 else f"~{life}"
 
 
 def _fields(delivery: NewDelivery) -> dict[str, Any]:
@@ -729,4 +753,4 @@ def _contact_values(contact: Contact) -> Row:
     return (*_contact_row(contact), orjson.dumps(contact.variables).decode())
 
 
-__all__ = ["Contact", "Conversation", "DialogRow", "UnitOfWork", "deliveries", "finished_event"]
+__all__ = ["Contact", "Conversation", "DialogRow", "UnitOfWork", "deliveries", "finished_event", "life_mark"]
