@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NoReturn
 
 from bot import cli_dialogs, cli_events, cli_flows
+from bot.cli_database import NoSuchEvent
 from bot.settings import Settings, SettingsError, load_settings
 from bot.version import VERSION
 
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     try:
         code = arguments.run(arguments)
-    except (UsageError, SettingsError, cli_flows.Unreadable, cli_events.NoSuchEvent) as error:
+    except (UsageError, SettingsError, cli_flows.Unreadable, NoSuchEvent) as error:
         sys.stderr.write(f"{error}\n")
         code = 2
     except KeyboardInterrupt:
@@ -61,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("migrate", help="bring the database to the newest schema").set_defaults(run=_migrate)
     commands.add_parser("doctor", help="what is configured, and whether it works").set_defaults(run=_doctor)
     cli_flows.add_commands(commands, _lang())
-    cli_events.add_commands(commands, _settings)
+    cli_events.add_commands(commands, _settings, _lang())
     cli_dialogs.add_commands(commands, _settings)
     return parser
 

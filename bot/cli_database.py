@@ -10,6 +10,10 @@ from bot.settings import Settings
 from storage.database import Database, DatabaseAway, connect
 
 
+class NoSuchEvent(Exception):
+    """One sentence for the person at the terminal."""
+
+
 def with_database(settings: Settings, work: Callable[[Database], Awaitable[int]]) -> int:
     """Open it, check its schema, work, close it. Returns the exit code; troubles are told in one sentence."""
 

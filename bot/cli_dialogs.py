@@ -8,8 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from bot.cli_database import with_database
-from bot.cli_events import NoSuchEvent
+from bot.cli_database import NoSuchEvent, with_database
 from bot.settings import Settings
 from storage import journal, moments
 from storage.database import Database

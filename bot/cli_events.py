@@ -8,21 +8,15 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection
-
-from bot.cli_database import with_database
+from bot.cli_database import NoSuchEvent, with_database
 from bot.settings import Settings
-from storage import inbox, journal
+from storage import journal
 from storage.database import Database
 
 STATES = ("waiting", "done", "ignored", "dead")
 
 
-class NoSuchEvent(Exception):
-    """One sentence for the person at the terminal."""
-
-
-def add_commands(commands: Any, settings: Callable[[], Settings]) -> None:
+def add_commands(commands: Any, settings: Callable[[], Settings], lang: str) -> None:
     events = commands.add_parser("events", help="the inbox").add_subparsers(
         dest="events", required=True, metavar="COMMAND"
     )
@@ -34,10 +28,17 @@ def add_commands(commands: Any, settings: Callable[[], Settings]) -> None:
     showing = events.add_parser("show", help="one event with its body")
     showing.add_argument("id", type=int)
     showing.set_defaults(run=lambda a: with_database(settings(), lambda db: _show(db, a.id)))
-    replaying = events.add_parser("replay", help="handle ended events again")
+    dead = events.add_parser("dead", help="dead events and deliveries, grouped by their trouble")
+    dead.add_argument("--lang", choices=("ru", "en"), default=lang)
+    dead.set_defaults(run=lambda a: with_database(settings(), lambda db: _dead(db, a)))
+    replaying = events.add_parser("replay", help="give ended events, or a group of dead letters, another chance")
     replaying.add_argument("id", type=int, nargs="*")
-    replaying.add_argument("--dead", action="store_true", help="all dead ones")
-    replaying.set_defaults(run=lambda a: with_database(settings(), lambda db: _replay(db, a)))
+    replaying.add_argument("--dead", action="store_true", help="all dead events")
+    replaying.add_argument("--group", help="one group of `events dead`")
+    replaying.add_argument("--dry-run", action="store_true", help="only say what it would do")
+    replaying.add_argument("--force", action="store_true", help="deliveries too that perhaps were done")
+    replaying.add_argument("--lang", choices=("ru", "en"), default=lang)
+    replaying.set_defaults(run=lambda a: _replay(settings(), a))
 
 
 async def _list(database: Database, arguments: argparse.Namespace) -> int:
@@ -66,17 +67,18 @@ async def _show(database: Database, event_id: int) -> int:
     return 0
 
 
-async def _replay(database: Database, arguments: argparse.Namespace) -> int:
-    if bool(arguments.id) == arguments.dead:
-        raise NoSuchEvent("events replay takes ids, or --dead for all dead events")
+async def _dead(database: Database, arguments: argparse.Namespace) -> int:
+    from bot import cli_dead  # loads the whole service, which takes a while
 
-    def replay(conn: Connection) -> int:
-        return inbox.replay(conn, inbox.dead_ids(conn) if arguments.dead else arguments.id)
+    return await cli_dead.show_groups(database, arguments)
 
-    replayed = await database.write(replay)
-    wanted = len(arguments.id)
-    sys.stdout.write(f"{replayed} waiting to be handled\n")
-    if replayed < wanted:
-        sys.stderr.write(f"{wanted - replayed} do not exist or have not been handled yet\n")
-        return 1
-    return 0
+
+def _replay(settings: Settings, arguments: argparse.Namespace) -> int:
+    from bot import cli_dead
+
+    ways = [bool(arguments.id), arguments.dead, arguments.group is not None]
+    if ways.count(True) != 1:
+        raise NoSuchEvent("events replay takes ids, or --dead for all dead events, or --group GROUP")
+    if arguments.force and arguments.group is None:
+        raise NoSuchEvent("--force goes with --group GROUP: only deliveries need it")
+    return with_database(settings, lambda database: cli_dead.replay(database, settings, arguments))

@@ -10,8 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bot.cli_database import with_database
-from bot.cli_events import NoSuchEvent
+from bot.cli_database import NoSuchEvent, with_database
 from bot.settings import load_settings
 from dialogs.reading import ReadingError, read
 from storage import flows as stored_flows

@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from bot.cli_database import with_database
-from bot.cli_events import NoSuchEvent
+from bot.cli_database import NoSuchEvent, with_database
 from bot.flow_funnel import funnel
 from bot.settings import load_settings
 from storage import stats

@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 
 from bot import flow_store
 from bot.api.access import Access
+from bot.api.dead_letters import DeadLetterAddresses
 from bot.api.docs import Docs
 from bot.api.flows import FlowNumbers
 from bot.api.forms import Forms
@@ -28,6 +29,7 @@ from bot.api.operators import Operators
 from bot.calls import Calls
 from bot.catalogue import catalogue
 from bot.clock import Clock
+from bot.dead_letters import DeadLetters
 from bot.flow_store import FlowsBroken, FlowStore
 from bot.http import WebhookHandler, add_webhooks, make_application
 from bot.intake import Intake
@@ -35,6 +37,7 @@ from bot.managers.routes import Groups
 from bot.managers.topics import Topics
 from bot.metrics import Metrics
 from bot.read_marks import ReadMarks
+from bot.rehearsal import Rehearsal
 from bot.sender import Sender, System
 from bot.settings import Settings
 from bot.statistics import Statistics
@@ -71,7 +74,10 @@ class NotMigrated(Exception):
 class FixitService:
     """The whole service of one process. `start` begins, `stop` ends it with nothing half done."""
 
-    def __init__(self, settings: Settings, *, serves: bool = True, works: bool = True) -> None:
+    def __init__(
+        self, settings: Settings, *, serves: bool = True, works: bool = True, database: Database | None = None
+    ) -> None:
+        """`database`: one that is open already, for a command beside a running service."""
         self.settings = settings
         self.serves = serves
         self.works = works
@@ -80,7 +86,7 @@ class FixitService:
         # With a part by chance: a process that comes back in a container has the name and number of the one before it.
         self.owner = f"{socket.gethostname()[:20]}:{os.getpid()}:{os.urandom(4).hex()}"
         self.calls = Calls(self.clock, settings.secrets())
-        self.database: Database = connect(settings.database_url.get_secret_value())
+        self.database: Database = database or connect(settings.database_url.get_secret_value())
         self.catalogue = catalogue()
         self.flows = FlowStore(self.catalogue, settings.timezone)
         self.integrations: dict[str, Integration] = {}
@@ -223,8 +229,22 @@ class FixitService:
                 raise
             # A restart must not stop the talks that go on: the versions that are live stay so.
             log.error("flows_not_published", live=live)
+        await self._know_groups()
+
+    async def _know_groups(self) -> None:
+        """The groups that name a chat of their own in the project file."""
         project = await self.database.read(lambda conn: self.flows.at(conn).project)
         self.groups.chats = {name: group.chat_id for name, group in project.groups.items() if group.chat_id is not None}
+
+    async def look_on(self) -> None:
+        """Know what a running service knows, and begin nothing: for commands that look at what it has before it."""
+        await self.make_integrations()
+        await self._know_groups()
+        await self._listen_to_groups()
+
+    def rehearsal(self) -> Rehearsal:
+        flows = FlowStore(self.catalogue, self.settings.timezone)
+        return Rehearsal(self.database, self._service(), flows, clock=self.clock)
 
     async def _listen_to_groups(self) -> None:
         """The channel reads all managers' groups, under the ids they have now."""
@@ -384,7 +404,10 @@ class FixitService:
         ]
         add_webhooks(app, handlers)
         access = Access(_optional(self.settings.api_token))
-        Operators(self.database, access, on_replay=self._wake_worker).add_routes(app)
+        rehearsal = self.rehearsal()
+        Operators(self.database, access, rehearsal=rehearsal, on_replay=self._wake_worker).add_routes(app)
+        dead_letters = DeadLetters(self.database, clock=self.clock)
+        DeadLetterAddresses(dead_letters, rehearsal, access, on_replay=self._wake_all).add_routes(app)
         Forms(self.intake, access, clock=self.clock).add_routes(app)
         FlowNumbers(self.database, access).add_routes(app)
         Health(
@@ -415,6 +438,11 @@ class FixitService:
     def _wake_worker(self) -> None:
         if self.worker is not None:
             self.worker.wake()
+
+    def _wake_all(self) -> None:
+        self._wake_worker()
+        if self.sender is not None:
+            self.sender.wake()
 
     def _say_the_same(self, source: str, first: bytes, second: bytes) -> bool:
         """Whether two bodies under one id are the same news."""

@@ -97,7 +97,27 @@ SCHEMAS: Json = {
         id=_INTEGER, at=_TIME, system=_TEXT, method=_TEXT, url=_TEXT, request={}, status=_MAYBE_INTEGER, response={},
         duration_ms={"type": "integer"},
     ),
+    "DeadLetterGroup": _object(
+        group=_TEXT, what={"type": "string", "enum": ["event", "delivery"]}, source=_TEXT, kind=_TEXT, reason=_TEXT,
+        count={"type": "integer"}, oldest=_TIME, newest=_TIME, example_id=_INTEGER, ends_unknown={"type": "integer"},
+    ),
+    "ReplayWish": {
+        **_object(required=False, dry_run={"type": "boolean"}, force={"type": "boolean"}),
+        "additionalProperties": False,
+    },
+    "Rehearsed": _object(
+        event_id=_INTEGER, source=_TEXT, kind=_TEXT,
+        would_be={"type": "string", "enum": ["waiting", "done", "ignored", "dead"]}, sentence=_MAYBE_TEXT,
+        dialog_id=_MAYBE_INTEGER, turns={"type": "array", "items": _ANY_OBJECT},
+        messages={"type": "array", "items": _ANY_OBJECT}, actions={"type": "array", "items": _ANY_OBJECT},
+        timers={"type": "array", "items": _ANY_OBJECT}, events={"type": "array", "items": _TEXT},
+    ),
+    "RehearsedGroup": _object(
+        group=_TEXT, what=_TEXT, total={"type": "integer"}, kept={"type": "integer"},
+        items={"type": "array", "items": _ANY_OBJECT},
+    ),
     "Events": _page("Event"),
+    "DeadLetterGroups": _page("DeadLetterGroup"),
     "Dialogs": _page("Dialog"),
     "Deliveries": _page("Delivery"),
     "Calls": _page("Call"),
@@ -153,6 +173,18 @@ _API_ERRORS: Json = {
     "401": _error("No or wrong bearer token"),
     "403": _error("API_TOKEN is not set and the caller is not on this machine"),
     "503": _error("The database is away; see Retry-After"),
+}
+
+
+_REPLAY_WISH: Json = {
+    "required": False,
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ReplayWish"}}},
+}
+_REPLAY_ERRORS: Json = {
+    "400": _error("Not JSON"),
+    "413": _error("The body is too large"),
+    "422": _error("A field is unknown or wrong"),
+    **_API_ERRORS,
 }
 
 
@@ -264,14 +296,34 @@ PATHS: Json = {
     "/api/v1/webhooks/events/{id}/replay": {
         "post": {
             "tags": ["operators"],
-            "summary": "Handle an ended event again",
+            "summary": "Handle an ended event again, or with dry_run say what that would do",
             "security": [{"api": []}],
             "parameters": [_ID],
+            "requestBody": _REPLAY_WISH,
             "responses": {
+                "200": _answer("What it would do; nothing was done", "Rehearsed"),
                 "202": {"description": "It waits to be handled"},
                 "404": _error("There is none"),
                 "409": _error("It has not been handled yet"),
-                **_API_ERRORS,
+                **_REPLAY_ERRORS,
+            },
+        }
+    },
+    "/api/v1/dead-letters": _list("Dead events and deliveries, grouped by their trouble", "DeadLetterGroups"),
+    "/api/v1/dead-letters/{group}/replay": {
+        "post": {
+            "tags": ["operators"],
+            "summary": "Give all of one trouble another chance, or with dry_run say what that would do",
+            "description": "Deliveries that perhaps were done are kept (`kept` in the answer) unless `force` is true. "
+            "A dry run looks at the first 50.",
+            "security": [{"api": []}],
+            "parameters": [{"name": "group", "in": "path", "required": True, "schema": {**_TEXT, "minLength": 1}}],
+            "requestBody": _REPLAY_WISH,
+            "responses": {
+                "200": _answer("What it would do; nothing was done", "RehearsedGroup"),
+                "202": {"description": "They wait to be handled or sent"},
+                "404": _error("There is no such group, or not any more"),
+                **_REPLAY_ERRORS,
             },
         }
     },

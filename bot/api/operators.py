@@ -8,20 +8,24 @@ from typing import Any
 from aiohttp import web
 
 from bot.api.access import Access
+from bot.api.asked import database_errors, page, row_id
+from bot.api.replaying import as_item, replay_wish
 from bot.http import ErrorAnswer, json_response
+from bot.rehearsal import Rehearsal
 from storage import inbox, journal, moments
-from storage.database import Database, DatabaseAway
+from storage.database import Database
 
 EVENT_STATES = ("waiting", "done", "ignored", "dead")
 DELIVERY_STATES = ("waiting", "sending", "done", "unknown", "dead", "cancelled")
-MAX_LIMIT = 200
-MAX_ID = 2**63 - 1
 
 
 class Operators:
-    def __init__(self, database: Database, access: Access, *, on_replay: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, access: Access, *, rehearsal: Rehearsal, on_replay: Callable[[], None]
+    ) -> None:
         self._database = database
         self._access = access
+        self._rehearsal = rehearsal
         self._on_replay = on_replay
 
     def add_routes(self, app: web.Application) -> None:
@@ -51,10 +55,20 @@ class Operators:
     async def replay(self, request: web.Request) -> web.Response:
         self._access.check(request)
         id_ = row_id(request)
+        wish = await replay_wish(request)
         _found(await self._read(lambda conn: journal.get_event(conn, id_)), "event", id_)
+        still_waiting = ErrorAnswer(
+            409, "still_waiting", f"event {id_} has not been handled yet: there is nothing to replay"
+        )
+        if wish.dry_run:
+            with database_errors():
+                [told] = await self._rehearsal.play([id_])
+            if told.state is None:
+                raise still_waiting
+            return json_response(as_item(told))
         replayed = await self._write(lambda conn: inbox.replay(conn, [id_]))
         if not replayed:
-            raise ErrorAnswer(409, "still_waiting", f"event {id_} has not been handled yet: there is nothing to replay")
+            raise still_waiting
         self._on_replay()
         return json_response({"id": id_, "state": "waiting"}, status=202)
 
@@ -100,39 +114,12 @@ class Operators:
         return json_response(await self._read(lambda conn: journal.list_calls(conn, skip=skip, limit=limit)))
 
     async def _read(self, work: Callable[[Any], Any]) -> Any:
-        try:
+        with database_errors():
             return await self._database.read(work)
-        except DatabaseAway as error:
-            raise ErrorAnswer(503, "unavailable", "the database is away", headers={"Retry-After": "3"}) from error
 
     async def _write(self, work: Callable[[Any], Any]) -> Any:
-        try:
+        with database_errors():
             return await self._database.write(work)
-        except DatabaseAway as error:
-            raise ErrorAnswer(503, "unavailable", "the database is away", headers={"Retry-After": "3"}) from error
-
-
-def page(request: web.Request) -> tuple[int, int]:
-    """`skip` and `limit` of a list. Raises ErrorAnswer 422."""
-    return (
-        _number(request.query.get("skip", "0"), "skip", 0, 10_000_000),
-        _number(request.query.get("limit", "50"), "limit", 1, MAX_LIMIT),
-    )
-
-
-def row_id(request: web.Request, name: str = "id") -> int:
-    text = request.match_info[name]
-    if not (text.isascii() and text.isdigit()) or int(text) > MAX_ID:
-        raise ErrorAnswer(404, "not_found", f"there is nothing with the id {text[:40]!r}")
-    return int(text)
-
-
-def _number(text: str, name: str, low: int, high: int) -> int:
-    if not (text.isascii() and text.isdigit()) or not low <= int(text[:12]) <= high:
-        raise ErrorAnswer(
-            422, "invalid", f"{name} must be a whole number from {low} to {high}", details={"field": name}
-        )
-    return int(text)
 
 
 def _one_of(value: str | None, words: tuple[str, ...], name: str) -> str | None:
@@ -147,4 +134,4 @@ def _found(value: Any, what: str, id_: int) -> Any:
     return value
 
 
-__all__ = ["Operators", "page", "row_id"]
+__all__ = ["Operators"]
