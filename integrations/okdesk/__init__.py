@@ -11,6 +11,7 @@ import httpx
 
 from integrations.base import CallLog, Integration, Never
 from integrations.okdesk.actions import SPECS, OkdeskActions
+from integrations.okdesk.auditing import OkdeskAudit
 from integrations.okdesk.client import OkdeskClient
 from integrations.okdesk.phones import e164
 from integrations.okdesk.reading import okdesk_reader
@@ -25,6 +26,7 @@ class OkdeskIntegration(Integration):
     """What the service can ask of Okdesk besides orders."""
 
     client: OkdeskClient | None = None
+    audit: OkdeskAudit | None = None
 
     async def download(self, file_id: str, limit_bytes: int) -> bytes:
         """A file of a fact, whose `id` is ISSUE/ATTACHMENT. Raises Later or Never."""
@@ -79,6 +81,7 @@ def make_okdesk(
         in_flight=settings.in_flight,
         check=check if client else None,
         client=client,
+        audit=OkdeskAudit(client, settings) if client else None,
     )
 
 

@@ -118,6 +118,12 @@ class OkdeskClient:
         fields = ("fields[issue]", "id,title,created_at,status,contact,parameters")
         return await self.issues([(f"custom_parameters[{code}]", reference), fields], pages=1)
 
+    async def issues_changed_since(self, since: datetime, *, pages: int) -> list[Issue]:
+        """Issues that were made or changed since then, on the account's clock."""
+        moment = self._settings.local(since).strftime(_FILTER_TIME)
+        fields = ("fields[issue]", "id,title,created_at,updated_at,status,contact,parameters")
+        return await self.issues([("updated_since", moment), fields], pages=pages)
+
     async def issues_of_contact(self, contact_id: int, *, since: datetime | None = None) -> list[Issue]:
         """Issues of a contact. `since` is rounded down to the second, on the account's clock."""
         query = [("contact_ids[]", str(contact_id))]

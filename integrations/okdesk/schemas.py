@@ -258,6 +258,7 @@ class Issue(Wire):
     assignee: MaybeNamed = None
     deadline_at: Moment = None
     created_at: Moment = None
+    updated_at: Moment = None
     rate: Annotated[str | None, BeforeValidator(_rate)] = None
     parameters: Parameters | None = None
 

@@ -200,6 +200,7 @@ class Api:
         statuses = set(query.getall("status_codes[]", []))
         since = self._filter_time(query.get("created_since"), "created_since")
         until = self._filter_time(query.get("created_until"), "created_until")
+        changed_since = self._filter_time(query.get("updated_since"), "updated_since")
         found = []
         for issue in self._state.issues.values():
             if issue.is_deleted or issue.merged_into is not None:
@@ -208,7 +209,7 @@ class Api:
                 continue
             if (statuses and issue.status not in statuses) or (since and issue.created_at < since):
                 continue
-            if until and issue.created_at > until:
+            if (until and issue.created_at > until) or (changed_since and issue.updated_at < changed_since):
                 continue
             # By a part of the value: what Okdesk does is not documented, and this is the harsher of the two.
             wanted = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import httpx
@@ -10,6 +11,7 @@ import httpx
 from integrations.base import CallLog, Fact, Integration, StoredEvent
 from integrations.onec import normalize
 from integrations.onec.actions import OnecActions
+from integrations.onec.auditing import OnecAudit
 from integrations.onec.client import OnecClient
 from integrations.onec.documents import DocumentState, Judgement, OrderState, judge
 from integrations.onec.errors import NotPublished
@@ -22,6 +24,7 @@ __all__ = [
     "PROFILES",
     "DocumentState",
     "Judgement",
+    "OnecIntegration",
     "OnecPlan",
     "OnecProfile",
     "OnecSettings",
@@ -37,13 +40,20 @@ __all__ = [
 ]
 
 
+@dataclass(slots=True)
+class OnecIntegration(Integration):
+    """What the service can ask of 1C besides orders."""
+
+    audit: OnecAudit | None = None
+
+
 def make_onec(
     settings: OnecSettings,
     *,
     http: httpx.AsyncClient | None,
     now: Callable[[], datetime],
     log_call: CallLog,
-) -> Integration:
+) -> OnecIntegration:
     """The webhook if there is a token, the actions if there is an address and `http` (opened and closed by the caller).
 
     Raises ValueError for a setting that cannot be right: a network, a time zone.
@@ -55,12 +65,14 @@ def make_onec(
     def read_with_settings(stored: StoredEvent) -> Sequence[Fact]:
         return read(stored, settings)
 
-    integration = Integration(name="onec", read=read_with_settings, plan=make_planner(settings), in_flight=1)
+    integration = OnecIntegration(name="onec", read=read_with_settings, plan=make_planner(settings), in_flight=1)
     if settings.webhook_token:
         integration.webhooks = (OnecWebhook(settings),)
     if settings.url and http is not None:
         client = OnecClient(settings, http, now=now, log_call=log_call)
-        integration.actions = OnecActions(client, settings).catalogue()
+        actions = OnecActions(client, settings)
+        integration.actions = actions.catalogue()
+        integration.audit = OnecAudit(client, actions, settings)
 
         async def check() -> str:
             return await _check(client, settings)

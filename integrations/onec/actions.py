@@ -82,15 +82,7 @@ class OnecActions:
         }
 
     async def get_payment(self, order: Order) -> Done:
-        """From the HTTP service; from OData by the profile where no such service is published."""
-        external_id = _external_id(order.params)
-        try:
-            standing = await self._standing_by_service(external_id)
-        except NotPublished:
-            profile = self._settings.profile
-            if profile is None:
-                raise
-            standing = await standing_by_odata(self._client, profile, external_id, self._settings)
+        standing = await self.standing(_external_id(order.params))
         return Done(
             {
                 "order_number": standing.order_number,
@@ -100,12 +92,23 @@ class OnecActions:
             }
         )
 
+    async def standing(self, external_id: str) -> Standing:
+        """From the HTTP service; from OData by the profile where no such service is published. Raises NotFound."""
+        try:
+            return await self._standing_by_service(external_id)
+        except NotPublished:
+            profile = self._settings.profile
+            if profile is None:
+                raise
+            return await standing_by_odata(self._client, profile, external_id, self._settings)
+
     async def _standing_by_service(self, external_id: str) -> Standing:
         found = await self._client.order(external_id)
         state, total, paid = found.payment.state, found.amount.total, found.amount.paid
         if paid is None:
             paid = total if state in ("paid", "overpaid") else 0
-        return Standing(found.order.number, found.invoice.number, state or "unpaid", total, paid, found.invoice.url)
+        order, invoice = found.order, found.invoice
+        return Standing(order.number, invoice.number, state or "unpaid", total, paid, invoice.url, order.guid)
 
     async def create_order(self, order: Order) -> Done:
         params = order.params

@@ -26,6 +26,7 @@ class Standing:
     total: int | None  # kopecks
     paid: int | None  # kopecks
     url: str | None = None
+    guid: str | None = None  # of the order
 
 
 async def standing_by_odata(
@@ -51,7 +52,8 @@ async def standing_by_odata(
         state = state or computed_state(Amount(total, paid))
     else:
         paid = total if state in ("paid", "overpaid") else 0
-    return Standing(number if profile.order else None, invoice_number, state, total, paid)
+    order_guid = guid if profile.order else None
+    return Standing(number if profile.order else None, invoice_number, state, total, paid, guid=order_guid)
 
 
 async def _by_comment(client: OnecClient, profile: OnecProfile, resource: str, external_id: str) -> Mapping[str, Any]:

@@ -105,7 +105,7 @@ class OnecWebhook:
         return _json(200, {"ok": True, "time": _iso(request.received_at), "source": tail or self._default_source()})
 
     def _default_source(self) -> str:
-        return self._settings.base_ids[0] if len(self._settings.base_ids) == 1 else DEFAULT_SOURCE
+        return default_source(self._settings)
 
     # ------------------------------------------------------------------------------------------------- events
 
@@ -197,6 +197,11 @@ class OnecWebhook:
             occurred_at=None,
         )
         return Item(Result(shown_id, "accepted"), incoming)
+
+
+def default_source(settings: OnecSettings) -> str:
+    """The base of an event that names none."""
+    return settings.base_ids[0] if len(settings.base_ids) == 1 else DEFAULT_SOURCE
 
 
 def stored_body(source: str, raw: Any, timezone: str | None = None) -> bytes:
