@@ -37,6 +37,8 @@ from bot.managers.routes import Groups
 from bot.managers.topics import Topics
 from bot.metrics import Metrics
 from bot.read_marks import ReadMarks
+from bot.reconciling.nightly import NightlyReconciliation
+from bot.reconciling.reconciliation import Reconciliation
 from bot.rehearsal import Rehearsal
 from bot.sender import Sender, System
 from bot.settings import Settings
@@ -160,9 +162,33 @@ class FixitService:
         self._polls.append(asyncio.create_task(self._guard("read_marks", self.read_marks.run()), name="read_marks"))
         statistics = Statistics(self.database, clock=self.clock)
         self._polls.append(asyncio.create_task(self._guard("statistics", statistics.run()), name="statistics"))
+        self._start_nightly()
         if self.database.dialect == "postgresql" and self.database.has_sessions:
             wakeups = Wakeups(self.database.url, on_event=self._wake_worker)
             self._polls.append(asyncio.create_task(self._guard("wakeups", wakeups.run()), name="wakeups"))
+
+    def _start_nightly(self) -> None:
+        reconciliation = self.reconciliation()
+        if not reconciliation.systems():
+            return
+        nightly = NightlyReconciliation(
+            self.database,
+            reconciliation,
+            clock=self.clock,
+            zone=self.settings.zone,
+            on_events=self._wake_worker,
+        )
+        self._polls.append(
+            asyncio.create_task(
+                self._guard("reconciliation", self._alone("reconciliation", nightly.run)), name="reconciliation"
+            )
+        )
+
+    def _alone(self, name: str, work: Callable[[], Awaitable[None]]) -> Awaitable[None]:
+        """One process of all does it, however many there are. In SQLite there is one."""
+        if self.database.dialect == "sqlite":
+            return work()
+        return Lease(self.database, name, self.owner).hold_while(work)
 
     async def _guard(self, name: str, loop: Awaitable[None]) -> None:
         """A loop that dies takes the process with it: a supervisor starts it again, and nothing is lost."""
@@ -245,6 +271,9 @@ class FixitService:
     def rehearsal(self) -> Rehearsal:
         flows = FlowStore(self.catalogue, self.settings.timezone)
         return Rehearsal(self.database, self._service(), flows, clock=self.clock)
+
+    def reconciliation(self) -> Reconciliation:
+        return Reconciliation(self.database, self.integrations, clock=self.clock, on_events=self._wake_all)
 
     async def _listen_to_groups(self) -> None:
         """The channel reads all managers' groups, under the ids they have now."""
@@ -425,12 +454,7 @@ class FixitService:
             if integration.start is not None and self.serves:
                 await integration.start()
             if integration.poll is not None and self.works:
-                polling: Awaitable[None]
-                if self.database.dialect == "postgresql":
-                    # One process polls, however many there are: two would take each other's updates.
-                    polling = Lease(self.database, f"poll:{integration.name}", self.owner).hold_while(integration.poll)
-                else:
-                    polling = integration.poll()
+                polling = self._alone(f"poll:{integration.name}", integration.poll)  # two take each other's updates
                 self._polls.append(asyncio.create_task(self._guard(integration.name, polling), name=integration.name))
 
     # ---------------------------------------------------------------------------------------------- between parts

@@ -14,10 +14,10 @@ from bot.turns import converse
 from bot.turns.base import Turn
 from bot.turns.fact_of_business import site_form
 from dialogs.events import EffectFinished, TimerFired
-from integrations.base import BusinessFact, CannotRead, GroupMoved, StoredEvent
+from integrations.base import BusinessFact, CannotRead, GroupMoved, Notice, StoredEvent
 from storage.clock import from_ms
 
-SOURCES = frozenset({"timer", "outbox", "site"})
+SOURCES = frozenset({"timer", "outbox", "site", "reconciliation"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,12 @@ class Undelivered:
     is_parked: bool
 
 
-def read(stored: StoredEvent) -> Sequence[TimerDue | EffectEnded | Undelivered | BusinessFact | GroupMoved]:
+def read(stored: StoredEvent) -> Sequence[TimerDue | EffectEnded | Undelivered | BusinessFact | GroupMoved | Notice]:
     data = orjson.loads(stored.body)
     if stored.source == "site":
         return [site_form(stored, data)]
+    if stored.source == "reconciliation":
+        return [Notice(data["text"])]
     id_ = f"e{stored.id}"
     if stored.kind == "timer_due":
         return [TimerDue(data["dialog_id"], TimerFired(id_, from_ms(data["due_at"]), data["name"], data["turn"]))]
