@@ -120,20 +120,21 @@ class Rehearsal:
         """What each of these events would do, in the order of `ids`. Raises DatabaseAway."""
         played: dict[int, Rehearsed] = {}
         async with self._one_at_a_time:
+            await self._database.read(self._flows.at)  # what is new is compiled here, and not while the writer waits
             for start in range(0, len(ids), AT_ONCE):
-                some = partial(self._play, ids=ids[start : start + AT_ONCE])
+                some = partial(self._play, ids=ids[start : start + AT_ONCE], aside=self._aside())
                 played |= {one.event_id: one for one in await self._database.write(some, is_long=True)}
         return [played[id_] for id_ in ids]
 
-    def _play(self, conn: Connection, ids: Sequence[int]) -> list[Rehearsed]:
+    def _play(self, conn: Connection, ids: Sequence[int], aside: Service) -> list[Rehearsed]:
         whole = conn.begin_nested()
         try:
             with structlog.contextvars.bound_contextvars(is_rehearsal=True):
-                return self._play_all(conn, ids)
+                return self._play_all(conn, ids, aside)
         finally:
             whole.rollback()
 
-    def _play_all(self, conn: Connection, ids: Sequence[int]) -> list[Rehearsed]:
+    def _play_all(self, conn: Connection, ids: Sequence[int], aside: Service) -> list[Rehearsed]:
         rows = {row.id: row for row in conn.execute(select(events).where(events.c.id.in_(ids)))}
         if conn.dialect.name == "postgresql":
             for key in sorted({row.key for row in rows.values()}):
@@ -142,7 +143,7 @@ class Rehearsal:
         found = {id_: _cannot(id_, rows.get(id_)) for id_ in ids}
         playable = [row for row in rows.values() if found[row.id] is None]
         inbox.replay(conn, [row.id for row in playable])
-        scene = _Scene(conn, self._aside(), self._flows.at(conn), to_ms(self._clock.now()))
+        scene = _Scene(conn, aside, self._flows.at(conn), to_ms(self._clock.now()))
         for row in sorted(playable, key=lambda row: (row.key, row.position, row.id)):
             found[row.id] = _play_one(scene, row)
         return [one for one in found.values() if one is not None]

@@ -21,7 +21,7 @@ from storage.tables import DeliveryState, deliveries, events, messages
 
 What = Literal["event", "delivery"]
 KINDS: tuple[What, ...] = ("event", "delivery")
-PAGE = 2000  # rows read at once
+PAGE = 1000  # rows read at once: what else the process does waits some tens of milliseconds for a page
 LONGEST_REASON = 300
 
 _VARIABLE = re.compile(
