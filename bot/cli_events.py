@@ -26,19 +26,25 @@ def add_commands(commands: Any, settings: Callable[[], Settings], lang: str) -> 
     listing.add_argument("--limit", type=int, default=50)
     listing.set_defaults(run=lambda a: with_database(settings(), lambda db: _list(db, a)))
     showing = events.add_parser("show", help="one event with its body")
-    showing.add_argument("id", type=int)
+    showing.add_argument("id", type=_row_id)
     showing.set_defaults(run=lambda a: with_database(settings(), lambda db: _show(db, a.id)))
     dead = events.add_parser("dead", help="dead events and deliveries, grouped by their trouble")
     dead.add_argument("--lang", choices=("ru", "en"), default=lang)
     dead.set_defaults(run=lambda a: with_database(settings(), lambda db: _dead(db, a)))
     replaying = events.add_parser("replay", help="give ended events, or a group of dead letters, another chance")
-    replaying.add_argument("id", type=int, nargs="*")
+    replaying.add_argument("id", type=_row_id, nargs="*")
     replaying.add_argument("--dead", action="store_true", help="all dead events")
     replaying.add_argument("--group", help="one group of `events dead`")
     replaying.add_argument("--dry-run", action="store_true", help="only say what it would do")
     replaying.add_argument("--force", action="store_true", help="deliveries too that perhaps were done")
     replaying.add_argument("--lang", choices=("ru", "en"), default=lang)
     replaying.set_defaults(run=lambda a: _replay(settings(), a))
+
+
+def _row_id(written: str) -> int:
+    if not (written.isascii() and written.isdigit()) or len(written) > 19 or int(written) > 2**63 - 1:
+        raise argparse.ArgumentTypeError(f"not the number of an event: {written[:40]!r}")
+    return int(written)
 
 
 async def _list(database: Database, arguments: argparse.Namespace) -> int:

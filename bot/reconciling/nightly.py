@@ -53,11 +53,17 @@ class NightlyReconciliation:
             if left > 0:
                 await asyncio.sleep(min(left, LONGEST_SLEEP_S))
                 continue
-            try:
-                await self.compare()
-            except DatabaseAway as error:
-                log.warning("reconciliation_not_made", error=str(error))
+            await self.night()
             due = next_night(self._clock.now(), self._zone)
+
+    async def night(self) -> None:
+        """Compare; whatever goes wrong is in the log, and the service goes on."""
+        try:
+            await self.compare()
+        except DatabaseAway as error:
+            log.warning("reconciliation_not_made", error=str(error))
+        except Exception:
+            log.exception("reconciliation_failed")
 
     async def compare(self) -> None:
         """Compare now. Raises DatabaseAway."""

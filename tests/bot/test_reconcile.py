@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from bot.reconciling.differences import Difference
 from bot.reconciling.nightly import NightlyReconciliation, next_night
@@ -303,6 +304,13 @@ async def test_managers_hear_of_differences_once_a_night(ledger: Ledger) -> None
     await ledger.stage.quiet()
     assert ledger.world.managers.heard_times("сверка, расхождений") == 1
     assert ledger.anna.heard_times("В работе") == 0  # the night mends nothing
+
+
+async def test_a_night_that_fails_takes_nothing_along(ledger: Ledger) -> None:
+    await ledger.change("update deliveries set params = 'no json' where action = 'okdesk.create_issue'")
+    with capture_logs() as logs:
+        await nightly(ledger).night()
+    assert "reconciliation_failed" in [entry["event"] for entry in logs]
 
 
 async def test_a_service_with_neither_system_has_no_nightly_work(tmp_path: Path) -> None:
