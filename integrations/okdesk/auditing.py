@@ -12,13 +12,13 @@ from datetime import datetime
 import orjson
 
 from integrations.base import IncomingEvent, Never
-from integrations.okdesk.client import OkdeskClient
+from integrations.okdesk.client import PAGE, OkdeskClient
 from integrations.okdesk.creation import reference
 from integrations.okdesk.reading import OUR_KEY
 from integrations.okdesk.schemas import Issue
 from integrations.okdesk.settings import OkdeskSettings
 
-MOST_PAGES = 200  # of 50 issues
+MOST_PAGES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,12 @@ class OkdeskAudit:
         self._settings = settings
 
     async def changed_since(self, since: datetime) -> list[SeenIssue]:
+        """Raises Never, too, for more issues than one comparison takes: a part of them would look like the whole."""
         rows = await self._client.issues_changed_since(since, pages=MOST_PAGES)
+        if len(rows) >= MOST_PAGES * PAGE:
+            raise Never(
+                f"more than {MOST_PAGES * PAGE} issues changed since then: compare a shorter time", code="invalid"
+            )
         return [self._seen(row) for row in rows]
 
     async def with_key(self, key: str) -> list[SeenIssue]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import orjson
 import pytest
 
-from integrations.base import BusinessFact, Later, StoredEvent
+from integrations.base import BusinessFact, Later, Never, StoredEvent
+from integrations.okdesk import auditing
 from integrations.okdesk.auditing import OkdeskAudit, deleted_event, status_event
 from integrations.okdesk.reading import okdesk_reader
 from tests.integrations.okdesk.conftest import NOW, Desk
@@ -35,6 +38,14 @@ async def test_only_what_changed_since_then_is_asked_for(desk: Desk) -> None:
     [seen, _] = sorted(await audit(desk).changed_since(since), key=lambda seen: seen.id)
     assert (seen.id, seen.status, seen.status_name, seen.reference) == (first, "in_progress", "В работе", KEY)
     assert audit(desk).is_ours(seen)
+
+
+async def test_more_issues_than_can_be_compared_are_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auditing, "MOST_PAGES", 1)
+    for number in range(auditing.PAGE):
+        with pytest.raises(Never, match="shorter") if number == auditing.PAGE - 1 else nullcontext():
+            await made(desk, f"{KEY}.{number}")
+            await audit(desk).changed_since(NOW)
 
 
 async def test_our_mark_is_compared_as_a_whole(desk: Desk) -> None:
