@@ -77,6 +77,8 @@ async def _replay(database: Database, arguments: argparse.Namespace) -> int:
     wanted = len(arguments.id)
     sys.stdout.write(f"{replayed} waiting to be handled\n")
     if replayed < wanted:
-        sys.stderr.write(f"{wanted - replayed} do not exist or have not been handled yet\n")
+        sys.stderr.write(
+            f"{wanted - replayed} do not exist, have not been handled yet, or lost their bodies with the years\n"
+        )
         return 1
     return 0

@@ -292,6 +292,7 @@ def _prepare_writer(connection: Any, _record: Any) -> None:
     connection.execute("pragma wal_autocheckpoint = 8000")
     connection.execute("pragma cache_size = -16000")
     connection.execute("pragma temp_store = memory")
+    connection.execute("pragma secure_delete = on")  # what is deleted is overwritten: a person can be erased
     connection.execute("pragma busy_timeout = 0")  # from here on a lock is waited for without blocking the loop
 
 
