@@ -34,6 +34,7 @@ from bot.managers.routes import Groups
 from bot.managers.topics import Topics
 from bot.metrics import Metrics
 from bot.read_marks import ReadMarks
+from bot.retention import Retention
 from bot.sender import Sender, System
 from bot.settings import Settings
 from bot.statistics import Statistics
@@ -153,9 +154,20 @@ class FixitService:
         self._polls.append(asyncio.create_task(self._guard("read_marks", self.read_marks.run()), name="read_marks"))
         statistics = Statistics(self.database, clock=self.clock)
         self._polls.append(asyncio.create_task(self._guard("statistics", statistics.run()), name="statistics"))
+        self.start_retention()
         if self.database.dialect == "postgresql":
             wakeups = Wakeups(self.database.url, on_event=self._wake_worker)
             self._polls.append(asyncio.create_task(self._guard("wakeups", wakeups.run()), name="wakeups"))
+
+    def start_retention(self) -> None:
+        """In one process, however many there are."""
+        retention = Retention(self.database, days=self.settings.pii_retention_days, clock=self.clock)
+        removing: Awaitable[None]
+        if self.database.dialect == "postgresql":
+            removing = Lease(self.database, "retention", self.owner).hold_while(retention.run)
+        else:
+            removing = retention.run()
+        self._polls.append(asyncio.create_task(self._guard("retention", removing), name="retention"))
 
     async def _guard(self, name: str, loop: Awaitable[None]) -> None:
         """A loop that dies takes the process with it: a supervisor starts it again, and nothing is lost."""
