@@ -27,6 +27,7 @@ from bot.api.operators import Operators
 from bot.calls import Calls
 from bot.catalogue import catalogue
 from bot.clock import Clock
+from bot.erased import Erased
 from bot.flow_store import FlowsBroken, FlowStore
 from bot.http import WebhookHandler, add_webhooks, make_application
 from bot.intake import Intake
@@ -155,6 +156,8 @@ class FixitService:
         statistics = Statistics(self.database, clock=self.clock)
         self._polls.append(asyncio.create_task(self._guard("statistics", statistics.run()), name="statistics"))
         self.start_retention()
+        erased = Erased(self.database, self.sender, clock=self.clock)
+        self._polls.append(asyncio.create_task(self._guard("erased", erased.run()), name="erased"))
         if self.database.dialect == "postgresql":
             wakeups = Wakeups(self.database.url, on_event=self._wake_worker)
             self._polls.append(asyncio.create_task(self._guard("wakeups", wakeups.run()), name="wakeups"))

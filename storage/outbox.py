@@ -65,11 +65,12 @@ _TAKE = Statement(
     "update deliveries set state = 1, started_at = :now, owner = :owner, attempts = attempts + 1 where id = :id"
 )
 _DELAY = Statement("update deliveries set next_try_at = :until where id = :id")
+# A row that was cancelled meanwhile stays so: its person may have been erased.
 _END = Statement(
     """
     update deliveries set state = :state, next_try_at = :next_try_at, finished_at = :finished_at, error = :error,
                           code = :code, external_id = :external_id, result = :result, attempts = attempts - :refund
-    where id = :id
+    where id = :id and state <> 6
     """
 )
 _ABANDONED = "state = 2, next_try_at = :now, error = 'the answer was lost: the process ended'"
@@ -81,7 +82,7 @@ _ABANDON_OF_THE_DEAD = Statement(
 )
 _TAKEN_BY = Statement("select id from deliveries where state = 1 and owner = :owner and started_at < :before")
 _FINISHED = (DeliveryState.DONE, DeliveryState.DEAD, DeliveryState.CANCELLED)
-_CHANGE = Statement("update deliveries set params = :params where id = :id")
+_CHANGE = Statement("update deliveries set params = :params where id = :id and state <> 6")
 
 
 @dataclass(slots=True)  # not frozen, like the other rows of every turn: making one would cost several times as much

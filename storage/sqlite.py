@@ -32,12 +32,13 @@ LOOK_AGAIN_S = 0.005
 
 
 class _Job(Generic[T]):
-    __slots__ = ("error", "future", "is_long", "result", "work")
+    __slots__ = ("error", "future", "is_long", "is_outside", "result", "work")
 
-    def __init__(self, work: Work[T], future: asyncio.Future[T], is_long: bool) -> None:
+    def __init__(self, work: Work[T], future: asyncio.Future[T], is_long: bool, is_outside: bool = False) -> None:
         self.work = work
         self.future = future
         self.is_long = is_long
+        self.is_outside = is_outside  # between two transactions
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -89,10 +90,20 @@ class SqliteDatabase:
             self._reader = None
 
     async def write(self, work: Work[T], *, is_long: bool = False) -> T:
+        return await self._add(work, is_long=is_long)
+
+    async def overwrite_deleted(self, *, vacuum_up_to_bytes: int) -> bool:
+        """Leave no copy of what was deleted: not in the log beside the file, not in unused corners of its pages.
+
+        A file up to that size is written anew. Others wait meanwhile. False: somebody is still reading; try again.
+        """
+        return await self._add(partial(_overwrite_deleted, self._path, vacuum_up_to_bytes), is_outside=True)
+
+    async def _add(self, work: Work[T], *, is_long: bool = False, is_outside: bool = False) -> T:
         if self._thread is None or self._loop is None:
             raise DatabaseAway("the database is closed")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.append(_Job(work, future, is_long))
+        self._jobs.append(_Job(work, future, is_long or is_outside, is_outside))
         if self._working is None:  # it begins after this round of the loop: with what others bring until then
             self._working = self._loop.create_task(self._work(self._thread), name="sqlite")
         # Shielded by nature: the job runs even if the caller is cancelled; the result is dropped then.
@@ -150,6 +161,9 @@ class SqliteDatabase:
         conn, raw = self._conn, self._raw
         assert conn is not None
         assert raw is not None
+        if jobs[0].is_outside:
+            await thread.run(partial(_do, conn, jobs))
+            return
         await _begin(raw)
         seen = conn.begin()  # SQLAlchemy's own idea of the transaction: begun and committed at the driver by us
         try:
@@ -188,6 +202,14 @@ class SqliteDatabase:
 def _do(conn: Connection, jobs: Sequence[_Job[Any]]) -> None:
     for job in jobs:
         job.result = job.work(conn)
+
+
+def _overwrite_deleted(path: str, vacuum_up_to_bytes: int, conn: Connection) -> bool:
+    raw: Any = conn.connection.driver_connection
+    if Path(path).stat().st_size <= vacuum_up_to_bytes:
+        raw.execute("vacuum")
+    (is_busy, _, _) = raw.execute("pragma wal_checkpoint(truncate)").fetchone()
+    return not is_busy
 
 
 async def _begin(raw: sqlite3.Connection) -> None:

@@ -102,6 +102,9 @@ def _learn(turn: Turn, fact: EffectEnded) -> None:
 def undelivered(turn: Turn, fact: Undelivered) -> None:
     if fact.is_parked and turn.data.get("told_parked"):
         return
+    if not turn.unit.knows_conversation(fact.conversation_id):
+        turn.ignored = "the person is not known any more"
+        return
     conversation = turn.unit.conversation(fact.conversation_id)
     contact = turn.unit.contact(conversation.contact_id)
     who = handoff.topic_title(contact, conversation)
