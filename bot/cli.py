@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NoReturn
 
-from bot import cli_dialogs, cli_events, cli_flows
+from bot import cli_dialogs, cli_events, cli_flows, cli_person
 from bot.settings import Settings, SettingsError, load_settings
 from bot.version import VERSION
 
@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_flows.add_commands(commands, _lang())
     cli_events.add_commands(commands, _settings)
     cli_dialogs.add_commands(commands, _settings)
+    cli_person.add_commands(commands, _settings, _lang())
     return parser
 
 

@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 
 import structlog
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select, text, update
 
 from bot.clock import Clock
 from bot.sender import Sender
@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 EVERY_S = 1.0
 # Writing such a file anew takes a second or two, and webhooks wait for it. What is larger is done while the service
-# stands still: `person erase` says so.
+# starts: `person erase` says so.
 VACUUM_UP_TO_BYTES = 256 * 1024 * 1024
 
 
@@ -29,6 +29,7 @@ class Erased:
         self._database = database
         self._sender = sender
         self._clock = clock
+        self._emptied: set[int] = set()  # of a large file: the log was emptied after these
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -45,9 +46,27 @@ class Erased:
         if not isinstance(self._database, SqliteDatabase):
             return
         ids = await self._database.read(uncleaned)
-        if ids and await self._database.overwrite_deleted(vacuum_up_to_bytes=VACUUM_UP_TO_BYTES):
+        if not set(ids) - self._emptied:
+            return
+        size = await self._database.read(_size)
+        if not await self._database.overwrite_deleted(is_whole=size <= VACUUM_UP_TO_BYTES):
+            return
+        if size > VACUUM_UP_TO_BYTES:
+            self._emptied.update(ids)
+            return
+        await self._database.write(partial(mark_cleaned, ids=ids, now=to_ms(self._clock.now())))
+        log.info("erased_people_overwritten", number=len(ids))
+
+    async def begin(self) -> None:
+        """Before anybody else uses the database: what an erasure has left to be done."""
+        if isinstance(self._database, SqliteDatabase) and (ids := await self._database.read(uncleaned)):
+            await self._database.overwrite_deleted(is_whole=True)
             await self._database.write(partial(mark_cleaned, ids=ids, now=to_ms(self._clock.now())))
-            log.info("erased_people_overwritten", number=len(ids))
+
+
+def _size(conn: Connection) -> int:
+    query = text("select page_count * page_size from pragma_page_count, pragma_page_size")
+    return int(conn.execute(query).scalar_one())
 
 
 def uncleaned(conn: Connection) -> list[int]:

@@ -157,6 +157,7 @@ class FixitService:
         self._polls.append(asyncio.create_task(self._guard("statistics", statistics.run()), name="statistics"))
         self.start_retention()
         erased = Erased(self.database, self.sender, clock=self.clock)
+        await erased.begin()
         self._polls.append(asyncio.create_task(self._guard("erased", erased.run()), name="erased"))
         if self.database.dialect == "postgresql":
             wakeups = Wakeups(self.database.url, on_event=self._wake_worker)

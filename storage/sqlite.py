@@ -92,12 +92,12 @@ class SqliteDatabase:
     async def write(self, work: Work[T], *, is_long: bool = False) -> T:
         return await self._add(work, is_long=is_long)
 
-    async def overwrite_deleted(self, *, vacuum_up_to_bytes: int) -> bool:
-        """Leave no copy of what was deleted: not in the log beside the file, not in unused corners of its pages.
+    async def overwrite_deleted(self, *, is_whole: bool) -> bool:
+        """Leave no copy of what was deleted in the log beside the file; `is_whole`: nor in the corners of its pages.
 
-        A file up to that size is written anew. Others wait meanwhile. False: somebody is still reading; try again.
+        Others wait meanwhile. False: somebody is still reading; try again.
         """
-        return await self._add(partial(_overwrite_deleted, self._path, vacuum_up_to_bytes), is_outside=True)
+        return await self._add(partial(_overwrite_deleted, is_whole=is_whole), is_outside=True)
 
     async def _add(self, work: Work[T], *, is_long: bool = False, is_outside: bool = False) -> T:
         if self._thread is None or self._loop is None:
@@ -204,9 +204,9 @@ def _do(conn: Connection, jobs: Sequence[_Job[Any]]) -> None:
         job.result = job.work(conn)
 
 
-def _overwrite_deleted(path: str, vacuum_up_to_bytes: int, conn: Connection) -> bool:
+def _overwrite_deleted(conn: Connection, *, is_whole: bool) -> bool:
     raw: Any = conn.connection.driver_connection
-    if Path(path).stat().st_size <= vacuum_up_to_bytes:
+    if is_whole:
         raw.execute("vacuum")
     (is_busy, _, _) = raw.execute("pragma wal_checkpoint(truncate)").fetchone()
     return not is_busy
