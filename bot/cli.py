@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NoReturn
 
-from bot import cli_dialogs, cli_events, cli_flows, cli_person
+from bot import cli_backup, cli_dialogs, cli_events, cli_flows, cli_person
 from bot.settings import Settings, SettingsError, load_settings
 from bot.version import VERSION
 
@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_events.add_commands(commands, _settings)
     cli_dialogs.add_commands(commands, _settings)
     cli_person.add_commands(commands, _settings, _lang())
+    cli_backup.add_commands(commands, _settings, _lang())
     return parser
 
 

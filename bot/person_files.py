@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from bot.logs import set_up_logs
 from bot.services import MAX_FILE_BYTES, FixitService
 from bot.settings import Settings
 from dialogs.events import File
@@ -31,6 +32,7 @@ async def fetch_files(settings: Settings, told: dict[str, Any], folder: Path | N
     ]
     if not wanted:
         return []
+    set_up_logs("ERROR", settings.log_format, settings.secrets())  # standard output holds the JSON alone
     service = FixitService(settings, serves=False, works=False)
     try:
         if folder is not None:

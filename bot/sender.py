@@ -542,7 +542,7 @@ def _finished(conn: Connection, ended: Sequence[Ended], now: int) -> list[NewEve
     waiting = outbox.waiters_of(conn, [id_ for id_, e in over.items() if e.taken.message_id is None])
     return [
         finished_event(
-            waiter,
+            {**waiter, "is_doubtful": True} if over[id_].taken.is_doubtful else waiter,
             key=over[id_].taken.key,
             action=over[id_].taken.action,
             ok=over[id_].state is DeliveryState.DONE,

@@ -51,8 +51,8 @@ from integrations.onec import OnecSettings, make_onec
 from integrations.telegram import TelegramSettings, make_telegram
 from integrations.whatsapp import WhatsAppSettings, make_whatsapp
 from storage import flows as stored_flows
-from storage import migrate, outbox
-from storage.clock import to_ms
+from storage import migrate, outbox, restored
+from storage.clock import from_ms, to_ms
 from storage.database import Database, DatabaseAway, connect
 from storage.inbox import Stored
 from storage.leases import Lease, Presence
@@ -90,6 +90,7 @@ class FixitService:
             self.database, on_new=self._wake_worker, on_stored=self._count_stored, same=self._say_the_same
         )
         self.read_marks = ReadMarks()
+        self.doubtful_up_to = 0  # events of a restored copy
         self.worker: Worker | None = None
         self.sender: Sender | None = None
         self.timers: Timers | None = None
@@ -203,11 +204,27 @@ class FixitService:
                     "run `python -m bot migrate` once, then start again"
                 )
         if self.works and self.database.dialect == "sqlite":
+            await self._take_over_copy()
             # The only process of this database: what it was sending when it died, nobody is sending now.
             lost = await self.database.write(lambda conn: outbox.abandon(conn, now=to_ms(self.clock.now())))
             if lost:
                 log.warning("sends_interrupted", number=lost)
+        self.doubtful_up_to = await self.database.read(restored.doubtful_up_to)
         await self._publish_flows()
+
+    async def _take_over_copy(self) -> None:
+        """A copy that `backup` made says so itself; after any other restore a person says it (`restored`)."""
+        copied_at = await self.database.read(restored.copied_at)
+        if copied_at is None:
+            return
+        now = to_ms(self.clock.now())
+        found = await self.database.write(lambda conn: restored.take_over(conn, now=now), is_long=True)
+        log.warning(
+            "restored_from_copy",
+            copied_at=from_ms(copied_at).isoformat(),
+            to_be_settled=found.deliveries,
+            doubtful_events=found.events,
+        )
 
     async def _publish_flows(self) -> None:
         files = flow_store.read_folder(self.settings.flows_dir or flow_store.BUILT_IN)
@@ -370,6 +387,7 @@ class FixitService:
             background=self._in_background,
             mark=self.read_marks.mark,
             delivered=self._delivered,
+            doubtful_up_to=self.doubtful_up_to,
         )
 
     def channels(self) -> dict[str, Channel]:

@@ -85,6 +85,9 @@ _FINISHED = (DeliveryState.DONE, DeliveryState.DEAD, DeliveryState.CANCELLED)
 _CHANGE = Statement("update deliveries set params = :params where id = :id and state <> 6")
 
 
+RESTORED = "restored"  # owner of a row that was open in a copy: it may have been sent since then
+
+
 @dataclass(slots=True)  # not frozen, like the other rows of every turn: making one would cost several times as much
 class NewDelivery:
     """A row to come. Times in milliseconds."""
@@ -116,7 +119,7 @@ class NewDelivery:
             self.created_at,
             self.created_at,
             None if owner is None else self.created_at,
-            owner,
+            RESTORED if self.state is DeliveryState.UNKNOWN else owner,
             self.dialog_id,
             self.conversation_id,
             self.message_id,
@@ -143,6 +146,7 @@ class Taken:
     message_id: int | None
     turn: int | None
     started_at: int | None = None  # when its last attempt began, where that matters
+    is_doubtful: bool = False  # it was open in a copy: if it was done, so was what followed from it
 
 
 @dataclass(slots=True)
@@ -380,6 +384,7 @@ def unknown_due(conn: Connection, *, now: int, limit: int = 100) -> list[Taken]:
             row.message_id,
             row.turn,
             row.started_at,
+            row.owner == RESTORED,
         )
         for row in conn.execute(query)
     ]

@@ -13,6 +13,7 @@ from bot.turns.standing import KnownDialogs
 from dialogs.flows_set import Flows
 from integrations.base import Channel, Integration
 from storage.inbox import Claimed
+from storage.tables import DeliveryState
 from storage.unit import UnitOfWork
 
 
@@ -49,6 +50,7 @@ class Service:
     background: Callable[[Callable[[], Awaitable[None]]], None]  # best effort, after the commit
     mark: Callable[[str, Callable[[], Awaitable[object]]], None]  # (person, mark): a read mark, some time soon
     delivered: Callable[[str, str], None]  # (channel, recipient): the last message arrived
+    doubtful_up_to: int = 0  # events that waited in a copy: they may have been handled since it was made
     dialogs: KnownDialogs = field(default_factory=KnownDialogs)
 
 
@@ -66,6 +68,12 @@ class Turn:
     result: str | None = None
     ignored: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def first_state(self) -> DeliveryState:
+        """Of what this turn orders: after a copy was restored it may have been sent, which is settled first."""
+        is_doubtful = self.event.id <= self.service.doubtful_up_to or self.data.get("is_doubtful")
+        return DeliveryState.UNKNOWN if is_doubtful else DeliveryState.WAITING
 
     @property
     def event_id(self) -> str:
