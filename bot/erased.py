@@ -58,9 +58,11 @@ class Erased:
         log.info("erased_people_overwritten", number=len(ids))
 
     async def begin(self) -> None:
-        """Before anybody else uses the database: what an erasure has left to be done."""
-        if isinstance(self._database, SqliteDatabase) and (ids := await self._database.read(uncleaned)):
-            await self._database.overwrite_deleted(is_whole=True)
+        """When the service starts: whatever an erasure has left to be done, however large the file is."""
+        if not isinstance(self._database, SqliteDatabase):
+            return
+        ids = await self._database.read(uncleaned)
+        if ids and await self._database.overwrite_deleted(is_whole=True):
             await self._database.write(partial(mark_cleaned, ids=ids, now=to_ms(self._clock.now())))
 
 

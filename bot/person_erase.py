@@ -179,8 +179,8 @@ def _drop_calls(path: str, traces: Traces) -> bool:
     with closing(sqlite3.connect(path, timeout=10, isolation_level=None)) as connection:
         connection.execute("pragma secure_delete = on")
         connection.execute("pragma wal_autocheckpoint = 0")
-        rows = connection.execute("select id, url, request, response from api_calls order by id desc limit 5000")
-        mine = [(row[0],) for row in rows.fetchall() if traces.means(*row[1:]) or traces.quotes(*row[1:])]
+        query = "select id, delivery_id, url, request, response from api_calls order by id desc limit 5000"
+        mine = [(row[0],) for row in connection.execute(query).fetchall() if traces.is_call(*row[1:])]
         if not mine:
             return False
         connection.execute("begin immediate")

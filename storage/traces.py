@@ -229,15 +229,15 @@ class Traces:
 
     def _scan_calls(self, conn: Connection, after: int) -> int | None:
         rows = _page(conn, select(api_calls), api_calls.c.id, after)
-        for row in rows:
-            words = (row.url, row.request, row.response)
-            if (
-                row.delivery_id in self.of("deliveries")
-                or self.means(*words)
-                or (row.delivery_id is None and self.quotes(*words))
-            ):
-                self.of("api_calls").add(row.id)
+        mine = [row.id for row in rows if self.is_call(row.delivery_id, row.url, row.request, row.response)]
+        self.of("api_calls").update(mine)
         return _next(rows)
+
+    def is_call(self, delivery_id: int | None, *words: str | None) -> bool:
+        """Whether a call of ours was about the person."""
+        if delivery_id is not None and delivery_id in self.of("deliveries"):
+            return True
+        return self.means(*words) or (delivery_id is None and self.quotes(*words))
 
     def _scan_issues(self, conn: Connection, after: int) -> int | None:
         rows = _page(conn, select(issues.c.id, issues.c.title), issues.c.id, after)

@@ -276,3 +276,28 @@ async def test_somebody_who_is_not_one_person_is_refused(stage: Stage) -> None:
         for given in ("+7 999 000-00-00", "кто-то", "contact:x", "telegram:1", "", "1" * 300):
             refused = await fixit(stage, "person", command, given)
             assert (refused.code, refused.out) == (2, ""), (given, refused)
+
+
+async def test_a_person_at_the_terminal_is_asked_first(tmp_path: Path) -> None:
+    async with staged(f"sqlite+aiosqlite:///{tmp_path / 'fixit.db'}") as stage:
+        await World(stage, "whatsapp").person("Бронислава").says("Здравствуйте")
+        await stage.quiet()
+        id_ = await contact_id(stage)
+        for answer, code in (("нет", 1), ("да", 0)):
+            ours, theirs = os.openpty()
+            os.write(ours, f"{answer}\n".encode())
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "bot",
+                *("person", "erase", f"contact:{id_}", "--force"),
+                env={**stage.environment, "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LANG": "ru_RU.UTF-8"},
+                stdin=theirs,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            out, err = await process.communicate()
+            os.close(ours)
+            os.close(theirs)
+            assert (process.returncode, "Стереть всё навсегда?" in out.decode()) == (code, True), err.decode()
+            assert len(await stage.rows("select 1 from contacts")) == (1 if code else 0)
