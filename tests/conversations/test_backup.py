@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from storage import restored
-from tests.conversations.people import World
+from tests.conversations.people import Customer, World
 from tests.conversations.test_lead import asks_for_repair
 from tests.conversations.test_person import fixit
 from tests.stage import Stage, sqlite_url, staged
@@ -134,3 +134,36 @@ async def test_the_command_does_the_same_for_any_database(tmp_path: Path, databa
             (2, "restored")
         ]
         await stage.plug_in("whatsapp")
+
+
+async def test_a_busy_day_goes_on_from_the_copy_of_its_middle(stage: Stage, tmp_path: Path) -> None:
+    """Many people at many steps while the copy is made: what the copy caught half done is not done twice."""
+    world = World(stage, "whatsapp")
+    people = [world.whatsapp(f"Клиент {number}") for number in range(6)]
+    ordered = asyncio.Event()
+
+    async def orders(number: int, person: Customer) -> None:
+        await asks_for_repair(person)
+        if number >= 3:
+            await ordered.wait()  # so that some are in the middle, and some are sending just now
+        await person.presses("Отправить")
+        ordered.set()
+        await person.hears("Номер заявки")
+
+    talks = [asyncio.create_task(orders(number, person)) for number, person in enumerate(people)]
+    await asyncio.wait_for(ordered.wait(), 60)
+    copy = tmp_path / "copy.db"
+    assert (await fixit(stage, "backup", str(copy))).code == 0
+    await asyncio.gather(*talks)
+    await stage.quiet()
+    issues = sorted(issue["id"] for issue in world.okdesk.issues)
+    assert len(issues) == len(people)
+    said = {person.name: [line["text"] for line in person.transcript() if line["from"] == "bot"] for person in people}
+
+    await put_back(stage, copy)
+    await stage.quiet()
+    assert sorted(issue["id"] for issue in world.okdesk.issues) == issues
+    for person in people:
+        again = [line["text"] for line in person.transcript() if line["from"] == "bot"][len(said[person.name]) :]
+        assert all("?" in text for text in again), again  # a question may be asked again: it does no harm
+        assert len(again) <= 1
