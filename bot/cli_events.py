@@ -78,7 +78,7 @@ async def _replay(database: Database, arguments: argparse.Namespace) -> int:
     sys.stdout.write(f"{replayed} waiting to be handled\n")
     if replayed < wanted:
         sys.stderr.write(
-            f"{wanted - replayed} do not exist, have not been handled yet, or lost their bodies with the years\n"
+            f"{wanted - replayed} do not exist or have not been handled yet, or lost their bodies with the years\n"
         )
         return 1
     return 0
