@@ -154,6 +154,7 @@ async def test_the_events_of_an_erased_person_come_again_and_have_no_effect(stag
         "select e.external_id, b.body, e.body from events e left join batches b on b.id = e.batch_id"
         " where e.source = 'whatsapp' and e.kind like '%message%' or e.kind = 'text'"
     )
+    assert len(bodies) >= 2
     ended = await fixit(stage, "person", "erase", "contact:" + str(await contact_id(stage)), "--yes", "--force")
     assert ended.code == 0, ended
     events = (await stage.rows("select count(*) from events"))[0][0]
