@@ -21,7 +21,7 @@ from benchmarks.load import LoadError
 from benchmarks.processes import ROOT, NotRunning
 from benchmarks.table import Line, failed, say, show
 
-ROWS = ("intake", "turns", "engine", "flows", "memory", "start", "workers", "backlog")
+ROWS = ("intake", "retention", "turns", "engine", "flows", "memory", "start", "workers", "backlog")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -59,7 +59,16 @@ class Child:
             return None
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
+    def pause(self) -> None:
+        """It does nothing at all until `resume`."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGCONT)
+
     async def stop(self) -> None:
+        self.resume()
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
             try:

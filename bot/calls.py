@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from bot.clock import Clock
@@ -13,6 +14,10 @@ from storage.clock import to_ms
 MAX_BODY = 4000  # characters kept of a body
 KNOWN_URLS = 256
 _IN_URL = re.compile(r"(?i)(api_token|access_token|token|key)=[^&\s]+|/bot\d+:[A-Za-z0-9_-]+")
+
+
+for_delivery: ContextVar[int | None] = ContextVar("for_delivery", default=None)
+"""The row of the outbox that calls are made for just now: whose they are can be told by it."""
 
 
 class Calls:
@@ -44,11 +49,12 @@ class Calls:
                 status,
                 self._body(response),
                 round(duration_ms),
+                for_delivery.get(),
             )
         )
 
     def take(self) -> list[tuple[Any, ...]]:
-        """Rows of `api_calls`: at, system, method, url, request, status, response, duration_ms."""
+        """Rows of `api_calls`: at, system, method, url, request, status, response, duration_ms, delivery_id."""
         taken = list(self._waiting)
         self._waiting.clear()
         return taken

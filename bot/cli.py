@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NoReturn
 
-from bot import cli_dialogs, cli_events, cli_flows, cli_reconcile
+from bot import cli_backup, cli_dialogs, cli_events, cli_flows, cli_person, cli_reconcile
 from bot.cli_database import NoSuchEvent
 from bot.settings import Settings, SettingsError, load_settings
 from bot.version import VERSION
@@ -65,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     cli_events.add_commands(commands, _settings, _lang())
     cli_dialogs.add_commands(commands, _settings)
     cli_reconcile.add_commands(commands, _settings, _lang())
+    cli_person.add_commands(commands, _settings, _lang())
+    cli_backup.add_commands(commands, _settings, _lang())
     return parser
 
 

@@ -43,8 +43,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "{number} not sent again: perhaps they were done; --force sends them all the same",
     ),
     "missing": (
-        "{number} не существуют или ещё не обработаны",
-        "{number} do not exist or have not been handled yet",
+        "{number} не существуют, ещё не обработаны или лишились текста с годами",
+        "{number} do not exist, have not been handled yet, or lost their bodies with the years",
     ),
     "no_group": ("нет группы {group} (или уже нет)", "there is no group {group} (any more)"),
     "would": ("будет:", "would be:"),

@@ -14,7 +14,7 @@ import orjson
 import structlog
 from sqlalchemy import Connection, delete, select, update
 
-from bot.calls import Calls
+from bot.calls import Calls, for_delivery
 from bot.clock import Clock
 from bot.metrics import Metrics
 from integrations.base import Action, Done, Later, Never, Order, Unknown
@@ -47,7 +47,7 @@ _ENDING = FaultPoint("sender.ending", away=lambda: DatabaseAway("a fault of a re
 _ENDED = FaultPoint("sender.ended")
 
 _SENT = update_of(messages, "status", "rank", "external_id", "error")
-_CALL = ("at", "system", "method", "url", "request", "status", "response", "duration_ms")
+_CALL = ("at", "system", "method", "url", "request", "status", "response", "duration_ms", "delivery_id")
 _INSERT_CALL = Insert(api_calls, *_CALL)
 _ANY_EARLY = Statement("select 1 from early_statuses limit 1")
 _EARLY = Statement(
@@ -246,6 +246,7 @@ class Sender:
 
     async def _to_its_end(self, row: Taken, work: Coroutine[Any, Any, _End]) -> None:
         """The whole of a task of ours: an error in it ends its row, so that nobody waits for it for ever."""
+        for_delivery.set(row.id)
         try:
             end = await work
         except DatabaseAway as error:
@@ -505,6 +506,12 @@ class Sender:
         _INSERT_CALL.many(conn, calls)
         return bool(events), self.take(conn)
 
+    async def store_calls(self) -> None:
+        """Write down calls that no end of a send takes along: read marks, typing marks, files."""
+        calls = self._calls.take()
+        if calls:
+            await self._database.write(lambda conn: _INSERT_CALL.many(conn, calls))
+
     async def stop(self, *, grace_s: float = 20.0) -> None:
         """Take nothing more, wait for what is in flight, write its end."""
         self._stopping = True
@@ -552,7 +559,7 @@ def _finished(conn: Connection, ended: Sequence[Ended], now: int) -> list[NewEve
     waiting = outbox.waiters_of(conn, [id_ for id_, e in over.items() if e.taken.message_id is None])
     return [
         finished_event(
-            waiter,
+            {**waiter, "is_doubtful": True} if over[id_].taken.is_doubtful else waiter,
             key=over[id_].taken.key,
             action=over[id_].taken.action,
             ok=over[id_].state is DeliveryState.DONE,

@@ -30,6 +30,7 @@ from bot.calls import Calls
 from bot.catalogue import catalogue
 from bot.clock import Clock
 from bot.dead_letters import DeadLetters
+from bot.erased import Erased
 from bot.flow_store import FlowsBroken, FlowStore
 from bot.http import WebhookHandler, add_webhooks, make_application
 from bot.intake import Intake
@@ -40,6 +41,7 @@ from bot.read_marks import ReadMarks
 from bot.reconciling.nightly import NightlyReconciliation
 from bot.reconciling.reconciliation import Reconciliation
 from bot.rehearsal import Rehearsal
+from bot.retention import Retention
 from bot.sender import Sender, System
 from bot.settings import Settings
 from bot.statistics import Statistics
@@ -55,8 +57,8 @@ from integrations.onec import OnecSettings, make_onec
 from integrations.telegram import TelegramSettings, make_telegram
 from integrations.whatsapp import WhatsAppSettings, make_whatsapp
 from storage import flows as stored_flows
-from storage import migrate, outbox
-from storage.clock import to_ms
+from storage import migrate, outbox, restored
+from storage.clock import from_ms, to_ms
 from storage.database import Database, DatabaseAway, connect
 from storage.inbox import Stored
 from storage.leases import Lease, Presence
@@ -97,6 +99,7 @@ class FixitService:
             self.database, on_new=self._wake_worker, on_stored=self._count_stored, same=self._say_the_same
         )
         self.read_marks = ReadMarks()
+        self.doubtful_up_to = 0  # events of a restored copy
         self.worker: Worker | None = None
         self.sender: Sender | None = None
         self.timers: Timers | None = None
@@ -163,6 +166,10 @@ class FixitService:
         statistics = Statistics(self.database, clock=self.clock)
         self._polls.append(asyncio.create_task(self._guard("statistics", statistics.run()), name="statistics"))
         self._start_nightly()
+        self.start_retention()
+        erased = Erased(self.database, self.sender, clock=self.clock)
+        await erased.begin()
+        self._polls.append(asyncio.create_task(self._guard("erased", erased.run()), name="erased"))
         if self.database.dialect == "postgresql" and self.database.has_sessions:
             wakeups = Wakeups(self.database.url, on_event=self._wake_worker)
             self._polls.append(asyncio.create_task(self._guard("wakeups", wakeups.run()), name="wakeups"))
@@ -189,6 +196,12 @@ class FixitService:
         if self.database.dialect == "sqlite":
             return work()
         return Lease(self.database, name, self.owner).hold_while(work)
+
+    def start_retention(self) -> None:
+        """In one process, however many there are."""
+        retention = Retention(self.database, days=self.settings.pii_retention_days, clock=self.clock)
+        removing = self._alone("retention", retention.run)
+        self._polls.append(asyncio.create_task(self._guard("retention", removing), name="retention"))
 
     async def _guard(self, name: str, loop: Awaitable[None]) -> None:
         """A loop that dies takes the process with it: a supervisor starts it again, and nothing is lost."""
@@ -223,11 +236,27 @@ class FixitService:
                 f"the database has schema {current or 'none'}, this version needs {migrate.newest()}: {what}"
             )
         if self.works and self.database.dialect == "sqlite":
+            await self._take_over_copy()
             # The only process of this database: what it was sending when it died, nobody is sending now.
             lost = await self.database.write(lambda conn: outbox.abandon(conn, now=to_ms(self.clock.now())))
             if lost:
                 log.warning("sends_interrupted", number=lost)
+        self.doubtful_up_to = await self.database.read(restored.doubtful_up_to)
         await self._publish_flows()
+
+    async def _take_over_copy(self) -> None:
+        """A copy that `backup` made says so itself; after any other restore a person says it (`restored`)."""
+        copied_at = await self.database.read(restored.copied_at)
+        if copied_at is None:
+            return
+        now = to_ms(self.clock.now())
+        found = await self.database.write(lambda conn: restored.take_over(conn, now=now), is_long=True)
+        log.warning(
+            "restored_from_copy",
+            copied_at=from_ms(copied_at).isoformat(),
+            to_be_settled=found.deliveries,
+            doubtful_events=found.events,
+        )
 
     async def _publish_flows(self) -> None:
         files = flow_store.read_folder(self.settings.flows_dir or flow_store.BUILT_IN)
@@ -408,6 +437,7 @@ class FixitService:
             mark=self.read_marks.mark,
             delivered=self._delivered,
             late=timedelta(minutes=self.settings.late_after_minutes),
+            doubtful_up_to=self.doubtful_up_to,
         )
 
     def channels(self) -> dict[str, Channel]:

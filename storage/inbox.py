@@ -279,7 +279,8 @@ def _known(conn: Connection, row: Row, same: Same | None) -> Stored:
         _SAME.where(events.c.minute == minute, events.c.source == source, events.c.external_id == external_id)
     ).one()
     first_body = bytes(first.body)
-    if first_body == body or (same is not None and same(source, first_body, body)):
+    # An empty body was removed with the years: nothing is left to compare with, and a repeat is a repeat.
+    if not first_body or first_body == body or (same is not None and same(source, first_body, body)):
         return Stored(first.id, False)
     conn.execute(insert(conflicts).values(event_id=first.id, received_at=received_at, body=body))
     return Stored(first.id, False, True)
@@ -409,14 +410,18 @@ ENDED = (EventState.DONE, EventState.IGNORED, EventState.DEAD)
 
 
 def replay(conn: Connection, ids: Sequence[int], *, states: Sequence[EventState] = ENDED) -> int:
-    """Ended events are handled again from the start. Returns how many.
+    """Ended events are handled again from the start, unless their body was removed. Returns how many.
 
     `states`: only what still is in one of these. Whoever looked for dead events in an earlier transaction must not
     repeat one that somebody else has replayed and that is done by now.
     """
     result = conn.execute(
         update(events)
-        .where(events.c.id.in_(ids), events.c.state.in_([int(state) for state in states]))
+        .where(
+            events.c.id.in_(ids),
+            func.length(events.c.body) > 0,
+            events.c.state.in_([int(state) for state in states]),
+        )
         .values(state=int(EventState.WAITING), attempts=0, due_at=None, error=None, processed_at=None, result=None)
     )
     return result.rowcount

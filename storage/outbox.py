@@ -68,11 +68,12 @@ _TAKE = Statement(
     "update deliveries set state = 1, started_at = :now, owner = :owner, attempts = attempts + 1 where id = :id"
 )
 _DELAY = Statement("update deliveries set next_try_at = :until where id = :id")
+# A row that was cancelled meanwhile stays so: its person may have been erased.
 _END = Statement(
     """
     update deliveries set state = :state, next_try_at = :next_try_at, finished_at = :finished_at, error = :error,
                           code = :code, external_id = :external_id, result = :result, attempts = attempts - :refund
-    where id = :id
+    where id = :id and state <> 6
     """
 )
 _ABANDONED = "state = 2, next_try_at = :now, error = 'the answer was lost: the process ended'"
@@ -84,7 +85,10 @@ _ABANDON_OF_THE_DEAD = Statement(
 )
 _TAKEN_BY = Statement("select id from deliveries where state = 1 and owner = :owner and started_at < :before")
 _FINISHED = (DeliveryState.DONE, DeliveryState.DEAD, DeliveryState.CANCELLED)
-_CHANGE = Statement("update deliveries set params = :params where id = :id")
+_CHANGE = Statement("update deliveries set params = :params where id = :id and state <> 6")
+
+
+RESTORED = "restored"  # owner of a row that was open in a copy: it may have been sent since then
 
 
 @dataclass(slots=True)  # not frozen, like the other rows of every turn: making one would cost several times as much
@@ -118,7 +122,7 @@ class NewDelivery:
             self.created_at,
             self.created_at,
             None if owner is None else self.created_at,
-            owner,
+            RESTORED if self.state is DeliveryState.UNKNOWN else owner,
             self.dialog_id,
             self.conversation_id,
             self.message_id,
@@ -145,6 +149,7 @@ class Taken:
     message_id: int | None
     turn: int | None
     started_at: int | None = None  # when its last attempt began, where that matters
+    is_doubtful: bool = False  # it was open in a copy: if it was done, so was what followed from it
 
 
 @dataclass(slots=True)
@@ -414,6 +419,7 @@ def unknown_due(conn: Connection, *, now: int, limit: int = 100) -> list[Taken]:
             row.message_id,
             row.turn,
             row.started_at,
+            row.owner == RESTORED,
         )
         for row in conn.execute(query)
     ]

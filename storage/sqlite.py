@@ -43,12 +43,13 @@ _AFTER_COMMIT = FaultPoint("sqlite.after_commit")
 
 
 class _Job(Generic[T]):
-    __slots__ = ("error", "future", "is_long", "result", "work")
+    __slots__ = ("error", "future", "is_long", "is_outside", "result", "work")
 
-    def __init__(self, work: Work[T], future: asyncio.Future[T], is_long: bool) -> None:
+    def __init__(self, work: Work[T], future: asyncio.Future[T], is_long: bool, is_outside: bool = False) -> None:
         self.work = work
         self.future = future
         self.is_long = is_long
+        self.is_outside = is_outside  # between two transactions
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -101,10 +102,20 @@ class SqliteDatabase:
             self._reader = None
 
     async def write(self, work: Work[T], *, is_long: bool = False) -> T:
+        return await self._add(work, is_long=is_long)
+
+    async def overwrite_deleted(self, *, is_whole: bool) -> bool:
+        """Leave no copy of what was deleted in the log beside the file; `is_whole`: nor in the corners of its pages.
+
+        Others wait meanwhile. False: somebody is still reading; try again.
+        """
+        return await self._add(partial(_overwrite_deleted, is_whole=is_whole), is_outside=True)
+
+    async def _add(self, work: Work[T], *, is_long: bool = False, is_outside: bool = False) -> T:
         if self._thread is None or self._loop is None:
             raise DatabaseAway("the database is closed")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.append(_Job(work, future, is_long))
+        self._jobs.append(_Job(work, future, is_long or is_outside, is_outside))
         if self._working is None:  # it begins after this round of the loop: with what others bring until then
             self._working = self._loop.create_task(self._work(self._thread), name="sqlite")
         # Shielded by nature: the job runs even if the caller is cancelled; the result is dropped then.
@@ -162,6 +173,9 @@ class SqliteDatabase:
         conn, raw = self._conn, self._raw
         assert conn is not None
         assert raw is not None
+        if jobs[0].is_outside:
+            await thread.run(partial(_do, conn, jobs))
+            return
         await _begin(raw)
         seen = conn.begin()  # SQLAlchemy's own idea of the transaction: begun and committed at the driver by us
         try:
@@ -202,6 +216,14 @@ class SqliteDatabase:
 def _do(conn: Connection, jobs: Sequence[_Job[Any]]) -> None:
     for job in jobs:
         job.result = job.work(conn)
+
+
+def _overwrite_deleted(conn: Connection, *, is_whole: bool) -> bool:
+    raw: Any = conn.connection.driver_connection
+    if is_whole:
+        raw.execute("vacuum")
+    (is_busy, _, _) = raw.execute("pragma wal_checkpoint(truncate)").fetchone()
+    return not is_busy
 
 
 async def _begin(raw: sqlite3.Connection) -> None:
@@ -306,6 +328,7 @@ def _prepare_writer(connection: Any, _record: Any) -> None:
     connection.execute("pragma wal_autocheckpoint = 8000")
     connection.execute("pragma cache_size = -16000")
     connection.execute("pragma temp_store = memory")
+    connection.execute("pragma secure_delete = on")  # what is deleted is overwritten: a person can be erased
     connection.execute("pragma busy_timeout = 0")  # from here on a lock is waited for without blocking the loop
 
 

@@ -445,6 +445,27 @@ api_calls = Table(
     Column("status", SmallInteger),  # null: no answer
     Column("response", Text),
     Column("duration_ms", Integer, nullable=False),
+    Column("delivery_id", BigInteger),  # made for it; null: a call of another kind, or of an older version
+)
+
+retention = Table(
+    "retention",  # how far old personal data was removed, see storage.retention
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("place", BigInteger, nullable=False),  # every row up to this one was looked at
+    Column("passed_over", Text, nullable=False),  # JSON: those of them that were open
+)
+
+erasures = Table(
+    "erasures",  # people who were erased: the protocol
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("erased_by", String(100), nullable=False),  # user of the operating system
+    Column("salt", String(64), nullable=False),
+    Column("person", Text, nullable=False),  # JSON: salted hashes of phones and addresses
+    Column("counts", Text, nullable=False),  # JSON: table → rows deleted or emptied
+    Column("cleaned_at", BigInteger),  # SQLite: when the log beside the file was emptied too
 )
 
 counters = Table(

@@ -307,6 +307,13 @@ class UnitOfWork:
             self.load(contact_ids=[owner])
         return self.conversations[conversation_id]
 
+    def knows_conversation(self, conversation_id: int) -> bool:
+        """False: its person was erased, or was forgotten with the years."""
+        if conversation_id in self.conversations:
+            return True
+        query = select(conversations.c.id).where(conversations.c.id == conversation_id)
+        return self.conn.execute(query).first() is not None
+
     def conversation_in_thread(self, group_chat_id: int, thread_id: int) -> Conversation | None:
         found = self.conn.execute(
             select(conversations.c.id).where(

@@ -1,7 +1,8 @@
-"""Our service as `serve` runs it, settings from the environment. `PORT [--no-work] [--profile FILE]`
+"""Our service as `serve` runs it, settings from the environment. `PORT [--no-work] [--retention] [--profile FILE]`
 
 Two things differ from `serve`: Meta's pace limits are off (80 messages a second would be all there is to measure),
-and with SQLite the work can be switched off to measure the intake alone.
+and with SQLite the work can be switched off to measure the intake alone. `--retention`: old data is removed
+all the same.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ async def main() -> None:
     profile = LoopProfile(options[options.index("--profile") + 1]) if "--profile" in options else None
     service = FixitService(settings, works="--no-work" not in options)
     await service.start()
+    if "--retention" in options:
+        service.start_retention()
     settle_memory()
     assert service.app is not None
     assert service.sender is not None

@@ -41,7 +41,7 @@ class _Variant:
     bare_rounds: list[Measured] = field(default_factory=list)
 
 
-def _request() -> bytes:
+def request() -> bytes:
     return whatsapp_request(FIRST_PERSON + random.randrange(PEOPLE), "Good afternoon", pad_to=BODY_BYTES)
 
 
@@ -53,12 +53,12 @@ async def measure(folder: Path, *, quick: bool) -> list[Line]:
         variants = await _variants(stack, folder, lines)
         seconds = 1.0 if quick else 2.0
         for child in (bare, *(variant.child for variant in variants)):
-            await hammer(child.port, _request, connections=CONNECTIONS, seconds=0.5)
+            await hammer(child.port, request, connections=CONNECTIONS, seconds=0.5)
         for _ in range(3 if quick else 5):
             for variant in variants:
                 for child, rounds in ((bare, variant.bare_rounds), (variant.child, variant.rounds)):
-                    rounds.append(await hammer(child.port, _request, connections=CONNECTIONS, seconds=seconds))
-                await _handle_all(variant.url)
+                    rounds.append(await hammer(child.port, request, connections=CONNECTIONS, seconds=seconds))
+                await handle_all(variant.url)
         for variant in variants:
             bare_rounds, rounds = variant.bare_rounds, variant.rounds
             figures = (
@@ -99,7 +99,7 @@ async def _service(stack: AsyncExitStack, folder: Path, url: str, preload: Mappi
     return await stack.enter_async_context(candidate("service", "--no-work", folder=folder, environment=environment))
 
 
-async def _handle_all(url: str) -> None:
+async def handle_all(url: str) -> None:
     """Between two rounds: mark what came in as handled, as workers would have done meanwhile."""
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(str(make_url(url).database), timeout=30)) as connection, connection:

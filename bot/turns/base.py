@@ -13,6 +13,7 @@ from bot.turns.standing import KnownDialogs
 from dialogs.flows_set import Flows
 from integrations.base import Channel, Integration
 from storage.inbox import Claimed
+from storage.tables import DeliveryState
 from storage.unit import UnitOfWork
 
 
@@ -50,6 +51,7 @@ class Service:
     mark: Callable[[str, Callable[[], Awaitable[object]]], None]  # (person, mark): a read mark, some time soon
     delivered: Callable[[str, str], None]  # (channel, recipient): the last message arrived
     late: timedelta = timedelta(hours=1)  # a message that waited longer for us is not answered as if it were new
+    doubtful_up_to: int = 0  # events that waited in a copy: they may have been handled since it was made
     dialogs: KnownDialogs = field(default_factory=KnownDialogs)
 
 
@@ -67,6 +69,12 @@ class Turn:
     result: str | None = None
     ignored: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def first_state(self) -> DeliveryState:
+        """Of what this turn orders: after a copy was restored it may have been sent, which is settled first."""
+        is_doubtful = self.event.id <= self.service.doubtful_up_to or self.data.get("is_doubtful")
+        return DeliveryState.UNKNOWN if is_doubtful else DeliveryState.WAITING
 
     @property
     def event_id(self) -> str:

@@ -64,7 +64,7 @@ def _conversation(turn: Turn, fact: GroupSaid) -> Conversation | None:
                 deliveries.c.conversation_id.is_not(None),
             )
         ).scalar()
-        return None if found is None else turn.unit.conversation(found)
+        return turn.unit.conversation(found) if found is not None and turn.unit.knows_conversation(found) else None
     return None
 
 
@@ -73,6 +73,9 @@ def _press(turn: Turn, fact: GroupSaid) -> None:
     parts = (fact.press or "").split(":")
     if len(parts) != 3 or parts[0] != "h" or not parts[1].isdigit() or parts[2] not in COMMANDS:
         turn.ignored = "a button that is not ours"
+        return
+    if not turn.unit.knows_conversation(int(parts[1])):
+        turn.ignored = "the customer of this button is not known any more"
         return
     conversation = turn.unit.conversation(int(parts[1]))
     _end(turn, conversation, COMMANDS[parts[2]], fact)

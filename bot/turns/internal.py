@@ -31,6 +31,7 @@ class EffectEnded:
     dialog_id: int
     contact_id: int | None
     finished: EffectFinished
+    is_doubtful: bool = False  # done before a copy was restored, and so perhaps was what followed
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,11 @@ def read(stored: StoredEvent) -> Sequence[TimerDue | EffectEnded | Undelivered |
     if stored.kind == "timer_due":
         return [TimerDue(data["dialog_id"], TimerFired(id_, from_ms(data["due_at"]), data["name"], data["turn"]))]
     if stored.kind == "effect_finished":
-        return [EffectEnded(data["dialog_id"], data["contact_id"], _finished(id_, stored, data))]
+        return [
+            EffectEnded(
+                data["dialog_id"], data["contact_id"], _finished(id_, stored, data), bool(data.get("is_doubtful"))
+            )
+        ]
     if stored.kind == "undelivered":
         return [Undelivered(data["conversation_id"], data["dialog_id"], data["reason"] or "", bool(data.get("parked")))]
     if stored.kind == "group_moved":
@@ -81,6 +86,7 @@ def timer_due(turn: Turn, fact: TimerDue) -> None:
 
 def effect_ended(turn: Turn, fact: EffectEnded) -> None:
     _learn(turn, fact)
+    turn.data["is_doubtful"] = fact.is_doubtful
     converse.in_dialog(turn, fact.dialog_id, fact.finished)
 
 
@@ -103,6 +109,9 @@ def _learn(turn: Turn, fact: EffectEnded) -> None:
 
 def undelivered(turn: Turn, fact: Undelivered) -> None:
     if fact.is_parked and turn.data.get("told_parked"):
+        return
+    if not turn.unit.knows_conversation(fact.conversation_id):
+        turn.ignored = "the person is not known any more"
         return
     conversation = turn.unit.conversation(fact.conversation_id)
     contact = turn.unit.contact(conversation.contact_id)

@@ -234,7 +234,7 @@ def send_message(
                 conversation_id=conversation.id,
                 message_id=message_id,
                 turn=None if dialog is None else dialog.turn,
-                state=DeliveryState.PARKED if parked else DeliveryState.WAITING,
+                state=DeliveryState.PARKED if parked else turn.first_state,
                 error="waits until the customer writes: 24 hours are over" if parked else None,
             )
         )
@@ -293,6 +293,7 @@ def _run_action(
             dialog_id=dialog.id,
             conversation_id=None if conversation is None else conversation.id,
             waiters=(waiter,),
+            state=turn.first_state,
         )
     )
 

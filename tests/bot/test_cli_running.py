@@ -116,7 +116,7 @@ def test_events_are_listed_shown_and_replayed(shell: Shell) -> None:
     assert shell.here("events", "replay", str(done)).code == 0
     nothing = shell.here("events", "replay", str(waiting), "4242")
     assert nothing.code == 1
-    assert "2 do not exist or have not been handled yet" in nothing.err
+    assert "2 do not exist, have not been handled yet" in nothing.err
 
 
 def test_an_installation_that_never_ran_has_no_events(shell: Shell) -> None:

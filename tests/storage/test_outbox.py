@@ -211,3 +211,20 @@ async def test_two_takers_at_once_never_take_one_row(database: Database) -> None
     assert len(names) == len(set(names)) == 60
     for lane in range(20):
         assert [name for name in names if name.startswith(f"{lane}.")] == [f"{lane}.{n}" for n in range(3)]
+
+
+async def test_a_row_that_was_cancelled_while_it_was_sent_stays_so(database: Database) -> None:
+    """Its person may have been erased: nothing that the answer brought may come in."""
+    await add(database, wish("a"))
+    [taken] = await take(database)
+    await database.write(lambda conn: conn.execute(text("update deliveries set state = 6, params = '{}'")))
+    await end(database, taken, DeliveryState.DONE, external_id="x", result={"name": "Anna"}, params={"text": "hello"})
+    query = text("select state, external_id, result, params from deliveries")
+    assert await database.read(lambda conn: tuple(conn.execute(query).one())) == (6, None, None, "{}")
+
+
+async def test_a_row_of_a_doubtful_turn_is_settled_before_it_is_sent(database: Database) -> None:
+    await add(database, wish("a", state=DeliveryState.UNKNOWN), wish("b", "boris"))
+    assert keys(await take(database)) == ["b"]
+    [found] = await database.write(lambda conn: outbox.unknown_due(conn, now=NOW))
+    assert (found.key, found.is_doubtful) == ("a", True)

@@ -110,3 +110,33 @@ async def test_a_full_disk_is_no_fault_of_the_work(one: Database) -> None:
     await one.write(lambda conn: conn.exec_driver_sql("pragma max_page_count = 1000000"))
     await one.write(add("second"))
     assert await one.read(names) == ["first", "second"]
+
+
+async def test_deleted_words_are_overwritten_in_the_file_and_its_log(one: Database, file: Path) -> None:
+    assert isinstance(one, sqlite_module.SqliteDatabase)
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("pragma secure_delete = off")  # as an older version may have left it
+    other.execute("insert into batches (source, body, received_at) values ('x', ?, 1)", (b"words of a person" * 500,))
+    other.execute("delete from batches")
+    other.close()
+    await one.write(add("kept"))
+
+    def holds() -> bool:
+        return any(b"words of a person" in part.read_bytes() for part in file.parent.glob(f"{file.name}*"))
+
+    assert holds()
+    assert await one.overwrite_deleted(is_whole=True)
+    assert not holds()
+    assert await one.read(names) == ["kept"]
+    await one.write(add("later"))  # and it goes on
+
+
+async def test_nothing_is_overwritten_under_a_reader(one: Database, file: Path) -> None:
+    assert isinstance(one, sqlite_module.SqliteDatabase)
+    reader = sqlite3.connect(file, isolation_level=None)
+    reader.execute("begin")
+    reader.execute("select count(*) from counters").fetchall()
+    await one.write(add("a"))
+    assert not await one.overwrite_deleted(is_whole=False)
+    reader.close()
+    assert await one.overwrite_deleted(is_whole=False)
