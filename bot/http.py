@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bot.clock import Clock
+from bot.headers import PRIVATE_HEADERS, WEBHOOK_HEADERS, hide_server, with_headers
 from bot.intake import Intake, IntakeBusy, masked_headers, outcomes
 from bot.metrics import Metrics
 from integrations.base import Answer, IncomingEvent, Integration, Request, Webhook
@@ -37,7 +38,10 @@ class ErrorAnswer(Exception):
 
 def json_response(data: Any, *, status: int = 200, headers: Any = None) -> web.Response:
     return web.Response(
-        body=orjson.dumps(data, default=str), status=status, content_type="application/json", headers=headers
+        body=orjson.dumps(data, default=str),
+        status=status,
+        content_type="application/json",
+        headers=with_headers(PRIVATE_HEADERS, headers),
     )
 
 
@@ -134,11 +138,15 @@ class WebhookHandler:
 
 def _response(answer: Answer) -> web.Response:
     return web.Response(
-        body=answer.body, status=answer.status, content_type=answer.content_type, headers=list(answer.headers) or None
+        body=answer.body,
+        status=answer.status,
+        content_type=answer.content_type,
+        headers=with_headers(WEBHOOK_HEADERS, answer.headers),
     )
 
 
 def make_application(*, middlewares: Iterable[Any] = ()) -> web.Application:
+    hide_server()
     return web.Application(middlewares=[errors_as_json, *middlewares], client_max_size=MAX_BODY_BYTES)
 
 

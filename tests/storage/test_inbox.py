@@ -95,9 +95,7 @@ async def test_many_waiting_events_of_one_key_come_in_portions(database: Databas
 async def test_who_writes_now_is_not_behind_everybody_who_wrote_during_an_outage(database: Database) -> None:
     backlog = [event(f"{key}.{n}", f"k{key}") for n in range(3) for key in range(100)]
     await database.write(lambda conn: inbox.put(conn, backlog))
-    await database.write(
-        lambda conn: inbox.put(conn, [event("98.3", "k98"), event("now.1", "new")])
-    )
+    await database.write(lambda conn: inbox.put(conn, [event("98.3", "k98"), event("now.1", "new")]))
     taken = await take(database, Claim(keys=8, per_key=2))
     assert {f"{key}.{n}" for key in range(6) for n in range(2)} < set(taken)
     assert "now.1" in taken
