@@ -25,6 +25,7 @@ from bot.api.flows import FlowNumbers
 from bot.api.forms import Forms
 from bot.api.health import Health
 from bot.api.operators import Operators
+from bot.callers import Failures, Proxies
 from bot.calls import Calls
 from bot.catalogue import catalogue
 from bot.clock import Clock
@@ -367,6 +368,7 @@ class FixitService:
     def _application(self, systems: Mapping[str, System]) -> web.Application:
         assert self.app is None
         app = make_application()
+        proxies, failures = Proxies(self.settings.trusted_proxies), Failures()
         handlers = [
             (
                 webhook,
@@ -376,6 +378,8 @@ class FixitService:
                     intake=self.intake,
                     clock=self.clock,
                     metrics=self.metrics,
+                    proxies=proxies,
+                    failures=failures,
                     acknowledge=self._acknowledge,
                 ).handle,
             )
@@ -383,7 +387,7 @@ class FixitService:
             for webhook in integration.webhooks
         ]
         add_webhooks(app, handlers)
-        access = Access(_optional(self.settings.api_token))
+        access = Access(_optional(self.settings.api_token), proxies=proxies, failures=failures)
         Operators(self.database, access, on_replay=self._wake_worker).add_routes(app)
         Forms(self.intake, access, clock=self.clock).add_routes(app)
         FlowNumbers(self.database, access).add_routes(app)
