@@ -72,9 +72,18 @@ async def test_a_redirect_within_the_site_is_followed_but_not_for_ever(site: tup
 
 
 @pytest.mark.parametrize("leads", ["directly", "by a redirect"])
-@pytest.mark.parametrize("target", ["https://127.0.0.1:{port}/inside", "http://127.0.0.1:{port}/inside",
-                                    "https://localhost:{port}/inside", "https://169.254.169.254/latest/meta-data",
-                                    "http://169.254.169.254/latest/meta-data", "file:///etc/passwd", "nonsense:"])  # fmt: skip
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://127.0.0.1:{port}/inside",
+        "http://127.0.0.1:{port}/inside",
+        "https://localhost:{port}/inside",
+        "https://169.254.169.254/latest/meta-data",
+        "http://169.254.169.254/latest/meta-data",
+        "file:///etc/passwd",
+        "nonsense:",
+    ],
+)
 async def test_what_stands_beside_us_is_not_fetched(
     site: tuple[Site, TestServer, Any], target: str, leads: str
 ) -> None:
