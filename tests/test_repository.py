@@ -281,7 +281,7 @@ def test_containers_may_do_no_more_than_they_need() -> None:
     }
     for name, service in services.items():
         assert service["read_only"] is True, name
-        assert "/tmp" in service["tmpfs"], name
+        assert "/tmp" in service["tmpfs"], name  # noqa: S108 - a mount of the container
         assert service["cap_drop"] == ["ALL"], name
         assert set(service.get("cap_add", ())) == added.get(name, set()), name
         assert service["security_opt"] == ["no-new-privileges:true"], name
@@ -294,6 +294,17 @@ def test_containers_may_do_no_more_than_they_need() -> None:
 
 def test_the_audit_does_not_take_no_answer_for_a_good_one() -> None:
     assert re.search(r"^\t@.*pip-audit --strict .*--require-hashes .*requirements-run\.lock", read("Makefile"), re.M)
+
+
+def test_every_test_that_the_page_on_security_names_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", read("docs/security.md")))
+    assert len(named) > 20
+    defined = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.M)
+    }
+    assert sorted(named - defined) == []
 
 
 def test_continuous_integration_can_be_run() -> None:
