@@ -4,11 +4,12 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 TOOLS  := var/lock-tools
+AUDIT  := var/audit-tools
 # --no-input: a question nobody sees would hang; hashes: only the files that were locked are installed.
 PIP    := -m pip --disable-pip-version-check --no-input install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test chaos lint lint-style lint-format lint-types lint-imports bench bench-scale lock clean
+.PHONY: help setup demo run test audit chaos lint lint-style lint-format lint-types lint-imports bench bench-scale lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -47,6 +48,12 @@ bench: $(READY) ## the benchmarks, with a table
 bench-scale: $(READY) ## the inbox with millions of rows, and with several workers on PostgreSQL
 	@$(PY) -m benchmarks.scale $(ARGS)
 
+# --strict: a registry that knows no vulnerabilities (a mirror) answers "not found" for each package, and without it
+# that would pass for "nothing is wrong".
+audit: ## known vulnerabilities of the locked dependencies; needs the Internet (ARGS="--ignore-vuln ID" for a known one)
+	@test -x $(AUDIT)/bin/pip-audit || { $(or $(PYTHON),python3) -m venv $(AUDIT) && $(AUDIT)/bin/python $(PIP) 'pip-audit>=2.9,<3'; }
+	@$(AUDIT)/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r requirements-run.lock $(ARGS)
+
 # Only made anew when a dependency or its lock changed. A .venv of an older Python, or one that was moved, is replaced.
 $(READY): requirements.lock pyproject.toml
 	@set -e; \
@@ -80,4 +87,4 @@ lock: ## both lock files after a change in pyproject.toml (ARGS=--upgrade for ne
 	$(PIP_COMPILE) -c requirements.lock -o requirements-run.lock pyproject.toml
 
 clean: ## forget .venv and the caches; data in var/ stays
-	rm -rf $(VENV) $(TOOLS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(TOOLS) $(AUDIT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

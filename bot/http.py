@@ -11,7 +11,9 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from bot.callers import Failures, Proxies
 from bot.clock import Clock
+from bot.headers import PRIVATE_HEADERS, WEBHOOK_HEADERS, hide_server, with_headers
 from bot.intake import Intake, IntakeBusy, masked_headers, outcomes
 from bot.metrics import Metrics
 from integrations.base import Answer, IncomingEvent, Integration, Request, Webhook
@@ -21,6 +23,7 @@ from storage.tables import EventState
 log = structlog.get_logger(__name__)
 
 MAX_BODY_BYTES = 6 * 1024 * 1024  # the largest limit of a contract and some; each address has its own below it
+TOO_MANY = ("too_many_failures", "too many requests of this address had a wrong secret; try again later")
 
 
 class ErrorAnswer(Exception):
@@ -37,14 +40,19 @@ class ErrorAnswer(Exception):
 
 def json_response(data: Any, *, status: int = 200, headers: Any = None) -> web.Response:
     return web.Response(
-        body=orjson.dumps(data, default=str), status=status, content_type="application/json", headers=headers
+        body=orjson.dumps(data, default=str),
+        status=status,
+        content_type="application/json",
+        headers=with_headers(PRIVATE_HEADERS, headers),
     )
 
 
 def error_response(status: int, code: str, message: str, *, details: Any = None, headers: Any = None) -> web.Response:
-    return json_response(
-        {"error": {"code": code, "message": message, "details": details or {}}}, status=status, headers=headers
-    )
+    return json_response(error_body(code, message, details), status=status, headers=headers)
+
+
+def error_body(code: str, message: str, details: Any = None) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "details": details or {}}}
 
 
 _CODES = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed",
@@ -86,6 +94,8 @@ class WebhookHandler:
         intake: Intake,
         clock: Clock,
         metrics: Metrics,
+        proxies: Proxies,
+        failures: Failures,
         acknowledge: Callable[[Integration, Sequence[IncomingEvent], Sequence[Stored]], None],
     ) -> None:
         self._integration = integration
@@ -93,6 +103,8 @@ class WebhookHandler:
         self._intake = intake
         self._clock = clock
         self._metrics = metrics
+        self._proxies = proxies
+        self._failures = failures
         self._acknowledge = acknowledge
         self._source = integration.name
 
@@ -109,12 +121,12 @@ class WebhookHandler:
         now = self._clock.now()
         query = {name: request.query.getall(name) for name in request.query} if request.query_string else {}
         path = request.path if webhook.with_tail else webhook.path
-        asked = Request(request.method, path, query, request.headers, body, request.remote, now)
+        caller = self._proxies.caller(request.remote, request.headers)
+        asked = Request(request.method, path, query, request.headers, body, caller, now)
         received = webhook.receive(asked)
         if isinstance(received, Answer):
             if received.status in (401, 403):
-                self._metrics.refused.labels(self._source).inc()
-                log.warning("webhook_refused", source=self._source, status=received.status, remote=request.remote)
+                return self._refused(received, caller)
             return _response(received)
         events = received.events
         stored = await self._intake.put(
@@ -131,14 +143,29 @@ class WebhookHandler:
             results = await self._intake.results(stored, wait_s=received.wait_s)
         return _response(received.answer(outcomes(stored, results)))
 
+    def _refused(self, answer: Answer, caller: str | None) -> web.Response:
+        """As the contract says, until this address has failed too often."""
+        self._metrics.refused.labels(self._source).inc()
+        retry_after_s = self._failures.count(caller)
+        if retry_after_s is not None:
+            return _response(
+                Answer(429, orjson.dumps(error_body(*TOO_MANY)), headers=(("Retry-After", str(retry_after_s)),))
+            )
+        log.warning("webhook_refused", source=self._source, status=answer.status, remote=caller)
+        return _response(answer)
+
 
 def _response(answer: Answer) -> web.Response:
     return web.Response(
-        body=answer.body, status=answer.status, content_type=answer.content_type, headers=list(answer.headers) or None
+        body=answer.body,
+        status=answer.status,
+        content_type=answer.content_type,
+        headers=with_headers(WEBHOOK_HEADERS, answer.headers),
     )
 
 
 def make_application(*, middlewares: Iterable[Any] = ()) -> web.Application:
+    hide_server()
     return web.Application(middlewares=[errors_as_json, *middlewares], client_max_size=MAX_BODY_BYTES)
 
 

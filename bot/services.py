@@ -26,6 +26,7 @@ from bot.api.flows import FlowNumbers
 from bot.api.forms import Forms
 from bot.api.health import Health
 from bot.api.operators import Operators
+from bot.callers import Failures, Proxies
 from bot.calls import Calls
 from bot.catalogue import catalogue
 from bot.clock import Clock
@@ -446,6 +447,7 @@ class FixitService:
     def _application(self, systems: Mapping[str, System]) -> web.Application:
         assert self.app is None
         app = make_application()
+        proxies, failures = Proxies(self.settings.trusted_proxies), Failures()
         handlers = [
             (
                 webhook,
@@ -455,6 +457,8 @@ class FixitService:
                     intake=self.intake,
                     clock=self.clock,
                     metrics=self.metrics,
+                    proxies=proxies,
+                    failures=failures,
                     acknowledge=self._acknowledge,
                 ).handle,
             )
@@ -462,7 +466,7 @@ class FixitService:
             for webhook in integration.webhooks
         ]
         add_webhooks(app, handlers)
-        access = Access(_optional(self.settings.api_token))
+        access = Access(_optional(self.settings.api_token), proxies=proxies, failures=failures)
         rehearsal = self.rehearsal()
         Operators(self.database, access, rehearsal=rehearsal, on_replay=self._wake_worker).add_routes(app)
         dead_letters = DeadLetters(self.database, clock=self.clock)

@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     domain: str | None = None
     secret_key: SecretStr | None = None
     api_token: SecretStr | None = None
+    trusted_proxies: Names = ()
     timezone: str = "Europe/Moscow"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] | None = None
@@ -75,7 +76,7 @@ class Settings(BaseSettings):
     onec_user: str | None = None
     onec_password: SecretStr | None = None
 
-    _split = field_validator("onec_allowed_networks", "onec_base_ids", mode="before")(_names)
+    _split = field_validator("trusted_proxies", "onec_allowed_networks", "onec_base_ids", mode="before")(_names)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -94,14 +95,14 @@ class Settings(BaseSettings):
             raise ValueError(f"TIMEZONE: no such time zone: {value}") from error
         return value
 
-    @field_validator("onec_allowed_networks")
+    @field_validator("trusted_proxies", "onec_allowed_networks")
     @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _networks(cls, value: tuple[str, ...], info: Any) -> tuple[str, ...]:
         for network in value:
             try:
                 ip_network(network, strict=False)
             except ValueError as error:
-                raise ValueError(f"ONEC_ALLOWED_NETWORKS: not a network: {network}") from error
+                raise ValueError(f"{info.field_name.upper()}: not a network: {network}") from error
         return value
 
     @field_validator("database_url")

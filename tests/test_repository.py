@@ -273,6 +273,40 @@ def test_the_image_runs_as_nobody_special_and_copies_what_the_builder_may_see() 
     assert all((ROOT / name).exists() for name in copied)
 
 
+def test_containers_may_do_no_more_than_they_need() -> None:
+    services = yaml.safe_load(read("docker-compose.yml"))["services"]
+    added = {
+        "postgres": {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"},
+        "proxy": {"NET_BIND_SERVICE"},
+    }
+    for name, service in services.items():
+        assert service["read_only"] is True, name
+        assert "/tmp" in service["tmpfs"], name  # noqa: S108 - a mount of the container
+        assert service["cap_drop"] == ["ALL"], name
+        assert set(service.get("cap_add", ())) == added.get(name, set()), name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert not service.get("privileged"), name
+        assert "network_mode" not in service, name
+        assert not any("docker.sock" in volume for volume in service.get("volumes", ())), name
+    assert services["app"]["ports"] == ["127.0.0.1:8000:8000"]
+    assert "ports" not in services["postgres"]
+
+
+def test_the_audit_does_not_take_no_answer_for_a_good_one() -> None:
+    assert re.search(r"^\t@.*pip-audit --strict .*--require-hashes .*requirements-run\.lock", read("Makefile"), re.M)
+
+
+def test_every_test_that_the_page_on_security_names_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", read("docs/security.md")))
+    assert len(named) > 20
+    defined = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.M)
+    }
+    assert sorted(named - defined) == []
+
+
 def test_continuous_integration_can_be_run() -> None:
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 

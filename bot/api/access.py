@@ -7,15 +7,27 @@ from ipaddress import ip_address
 
 from aiohttp import web
 
-from bot.http import ErrorAnswer
+from bot.callers import Failures, Proxies
+from bot.http import TOO_MANY, ErrorAnswer
 
 
 class Access:
-    def __init__(self, token: str | None) -> None:
+    def __init__(self, token: str | None, *, proxies: Proxies, failures: Failures) -> None:
         self._token = None if token is None else token.encode()
+        self._proxies = proxies
+        self._failures = failures
 
     def check(self, request: web.Request) -> None:
-        """Raises ErrorAnswer 401 or 403."""
+        """Raises ErrorAnswer 401 or 403; 429 to an address that has failed too often."""
+        try:
+            self._check(request)
+        except ErrorAnswer as refusal:
+            retry_after_s = self._failures.count(self._proxies.caller(request.remote, request.headers))
+            if retry_after_s is None:
+                raise
+            raise ErrorAnswer(429, *TOO_MANY, headers={"Retry-After": str(retry_after_s)}) from refusal
+
+    def _check(self, request: web.Request) -> None:
         if self._token is None:
             if not _is_local(request):
                 raise ErrorAnswer(

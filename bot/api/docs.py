@@ -6,8 +6,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from bot.api.openapi import document
+from bot.headers import PRIVATE_HEADERS, with_headers
 from bot.http import json_response
 
 _PAGE = """<!doctype html>
@@ -35,6 +37,10 @@ _POLICY = (
 _FILES = frozenset({"swagger-ui.css", "swagger-ui-bundle.js"})
 
 
+def _headers(cache: str = "no-cache") -> CIMultiDict[str]:
+    return with_headers(PRIVATE_HEADERS, {"Content-Security-Policy": _POLICY, "Cache-Control": cache})
+
+
 class Docs:
     def __init__(self) -> None:
         self._static = Path(str(files("swagger_ui"))) / "static"
@@ -49,13 +55,13 @@ class Docs:
         return json_response(document())
 
     async def page(self, _request: web.Request) -> web.Response:
-        return web.Response(text=_PAGE, content_type="text/html", headers={"Content-Security-Policy": _POLICY})
+        return web.Response(text=_PAGE, content_type="text/html", headers=_headers())
 
     async def start(self, _request: web.Request) -> web.Response:
-        return web.Response(text=_START, content_type="text/javascript")
+        return web.Response(text=_START, content_type="text/javascript", headers=_headers())
 
     async def static(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
         if name not in _FILES:
             raise web.HTTPNotFound
-        return web.FileResponse(self._static / name, headers={"Cache-Control": "max-age=86400"})
+        return web.FileResponse(self._static / name, headers=_headers("max-age=86400"))

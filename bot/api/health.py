@@ -10,6 +10,7 @@ from prometheus_client import generate_latest
 from sqlalchemy import Connection
 
 from bot.clock import Clock
+from bot.headers import PRIVATE_HEADERS, with_headers
 from bot.http import json_response
 from bot.metrics import Metrics
 from bot.sender import System
@@ -91,5 +92,5 @@ class Health:
         await self.state()
         return web.Response(
             body=generate_latest(self._metrics.registry),
-            headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+            headers=with_headers(PRIVATE_HEADERS, {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}),
         )

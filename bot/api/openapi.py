@@ -171,6 +171,7 @@ def _filter(name: str, *words: str) -> Json:
 
 _API_ERRORS: Json = {
     "401": _error("No or wrong bearer token"),
+    "429": _error("Too many failures of this address; see Retry-After"),
     "403": _error("API_TOKEN is not set and the caller is not on this machine"),
     "503": _error("The database is away; see Retry-After"),
 }
@@ -228,7 +229,10 @@ def _webhook(summary: str, security: list[Json], *, body: str = "application/jso
     }
 
 
-_WRONG_SENDER = {"401": {"description": "The sender check failed"}}
+_WRONG_SENDER = {
+    "401": {"description": "The sender check failed"},
+    "429": {"description": "It failed too often from this address; see Retry-After"},
+}
 
 PATHS: Json = {
     "/webhooks/whatsapp": {

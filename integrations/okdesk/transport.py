@@ -10,14 +10,17 @@ import logging
 import random
 import re
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+import aiohttp
 import httpx
 import orjson
 import structlog
+from yarl import URL
 
+from integrations import downloads
 from integrations.base import CallLog, Later, Never, Unknown
 from integrations.okdesk.errors import Refused, refusal, retry_after_s
 from integrations.okdesk.settings import OkdeskSettings
@@ -28,6 +31,7 @@ LARGEST_ANSWER: Final = 10 * 1024 * 1024
 TRIES: Final = 5
 LONGEST_WAIT_S: Final = 5.0  # between two tries of one call; a longer Retry-After is the sender's business
 _MOST_REDIRECTS: Final = 3
+_CHUNK: Final = 64 * 1024
 
 Query = Sequence[tuple[str, str]]
 Files = Sequence[tuple[str, tuple[str, bytes, str]]]
@@ -109,30 +113,34 @@ class Transport:
 
     async def download(self, link: str, limit_bytes: int) -> bytes:
         """Fetch a signed link, without our token. Raises Later or Never."""
-        try:
-            url = httpx.URL(link)
-        except httpx.InvalidURL:
-            url = httpx.URL("")
-        if url.scheme not in ("http", "https"):
-            raise Never("The link of the file is no web address.", code="invalid")
         loop = asyncio.get_running_loop()
         started = loop.time()
         status: int | None = None
+        timeout = aiohttp.ClientTimeout(total=self._settings.upload_timeout_s)
+        url = URL()
         try:
-            async with asyncio.timeout(self._settings.upload_timeout_s):
-                async with self._http.stream("GET", url, follow_redirects=True) as response:
-                    status = response.status_code
+            url = downloads.join(link)
+            for _ in range(_MOST_REDIRECTS + 1):
+                async with downloads.fetch(url, own=URL(str(self._base)), timeout=timeout) as response:
+                    status = response.status
+                    if status in downloads.REDIRECTS:
+                        url = downloads.join(response.headers.get("Location", ""), url)
+                        continue
                     if status >= 500 or status in (403, 429):  # 403: the link is too old by now
                         raise Later(f"Okdesk's file store does not give the file ({status}).")
                     if status != 200:
                         raise Never(f"Okdesk's file store refused ({status}).", code="not_found")
-                    return await _read(response, limit_bytes)
+                    return await _read(response.content.iter_chunked(_CHUNK), limit_bytes)
+            raise Never("Okdesk's file store redirects in a circle.", code="unavailable")
+        except downloads.Forbidden as error:
+            raise Never(f"The link of the file is not followed: {error}.", code="forbidden") from None
         except _TooLarge:
             raise Never(f"The file is larger than {limit_bytes} bytes.", code="invalid") from None
-        except (httpx.HTTPError, TimeoutError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Later(f"Okdesk's file store does not answer ({type(error).__name__}).") from None
         finally:
-            self._log("GET", url, (), {}, status, None, (loop.time() - started) * 1000)
+            shown = str(url.with_query(None)) if url.host else "no address"  # the query is a key to the file
+            self._log_call("okdesk", "GET", shown, None, status, None, (loop.time() - started) * 1000)
 
     # ------------------------------------------------------------------------------------------------ one call
 
@@ -169,7 +177,7 @@ class Transport:
                         **content,
                     ) as response:
                         status = response.status_code
-                        body = await _read(response, LARGEST_ANSWER)
+                        body = await _read(response.aiter_bytes(), LARGEST_ANSWER)
                         return response, body
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
                 raise Later(f"Okdesk cannot be reached ({type(error).__name__}).", scope="system") from None
@@ -277,9 +285,9 @@ class _TooLarge(Exception):
     pass
 
 
-async def _read(response: httpx.Response, limit_bytes: int) -> bytes:
+async def _read(chunks: AsyncIterator[bytes], limit_bytes: int) -> bytes:
     body = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in chunks:
         body += chunk
         if len(body) > limit_bytes:
             raise _TooLarge

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -114,7 +115,7 @@ class SimulatedTelegram(People):
         method = request.match_info["method"]
         if self.trouble == "down":
             return web.Response(status=502, body=BAD_GATEWAY, content_type="text/html")
-        if request.match_info["token"] != self._world.token:
+        if not hmac.compare_digest(request.match_info["token"].encode(), self._world.token.encode()):
             return refusal_answer(Refusal(401, "Unauthorized"))
         form = await read_form(request)
         self.calls.append((method, dict(form.fields)))
@@ -135,7 +136,7 @@ class SimulatedTelegram(People):
     async def _handle_file(self, request: web.Request) -> web.Response:
         if self.trouble == "down":
             return web.Response(status=502, body=BAD_GATEWAY, content_type="text/html")
-        if request.match_info["token"] != self._world.token:
+        if not hmac.compare_digest(request.match_info["token"].encode(), self._world.token.encode()):
             return refusal_answer(Refusal(401, "Unauthorized"))
         content = self._api.file_at(request.match_info["path"])
         if content is None:

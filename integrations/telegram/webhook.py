@@ -5,12 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
-import structlog
-
 from integrations.base import Answer, Outcome, Received, Request
 from integrations.telegram.updates import event_from_body
-
-log = structlog.get_logger(__name__)
 
 PATH = "/webhooks/telegram"
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 (the name of a header)
@@ -40,7 +36,6 @@ class TelegramWebhook:
         given = request.headers.get(SECRET_HEADER, "")
         # bytes: compare_digest refuses a str that is not ASCII, and a header may hold anything
         if not secrets.compare_digest(given.encode("utf-8", "backslashreplace"), self._secret):
-            log.warning("telegram_webhook_refused", remote=request.remote)
             return REFUSED
         return Received([event_from_body(request.body)], accepted)
 

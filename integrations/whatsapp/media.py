@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from integrations import downloads
 from integrations.base import Later, Never
 from integrations.whatsapp.client import WhatsAppClient
 
@@ -55,11 +56,11 @@ class MediaStore:
         url = self._trusted(address)
         try:
             for _ in range(_HOPS):
-                async with self._client.http.get(
-                    url, headers=self._client.authorization, timeout=_TIMEOUT, allow_redirects=False
+                async with downloads.fetch(
+                    url, own=self._client.api, headers=self._client.authorization, timeout=_TIMEOUT
                 ) as response:
                     status = response.status
-                    if status in (301, 302, 303, 307, 308):
+                    if status in downloads.REDIRECTS:
                         url = self._trusted(response.headers.get("Location", ""), base=url)
                         continue
                     if status in (401, 403, 404, 410):
@@ -68,6 +69,8 @@ class MediaStore:
                         raise Later(f"WhatsApp did not give the file (HTTP {status})")
                     return await _capped(response, limit_bytes)
             raise Never("the file is behind too many redirects", code="forbidden")
+        except downloads.Forbidden as error:
+            raise Never(f"the file's address is not fetched: {error}", code="forbidden") from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise Later(f"the file did not arrive: {type(error).__name__}") from error
         finally:
@@ -78,11 +81,10 @@ class MediaStore:
     def _trusted(self, address: str, base: URL | None = None) -> URL:
         """The address, if our token may be sent there: a host of Meta, or the one that the API is at."""
         try:
-            url = URL(address, encoded=True)
-            url = base.join(url) if base is not None else url
-            host, origin = url.host or "", url.origin()
-        except ValueError as error:
-            raise Never("the address of the file cannot be read", code="forbidden") from error
+            url = downloads.join(address, base)
+        except downloads.Forbidden as error:
+            raise Never(f"the address of the file is not fetched: {error}", code="forbidden") from error
+        host, origin = url.host or "", url.origin()
         is_meta = url.scheme == "https" and any(
             host == domain or host.endswith(f".{domain}") for domain in META_DOMAINS
         )

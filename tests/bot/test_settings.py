@@ -52,6 +52,7 @@ def test_a_half_filled_group_stops_the_start_and_names_what_is_missing(
         ("DATABASE_URL", "mysql://host/db"),
         ("DATABASE_URL", "nonsense"),
         ("ONEC_ALLOWED_NETWORKS", "10.0.0.0/8, somewhere"),
+        ("TRUSTED_PROXIES", "127.0.0.1, the proxy"),
         ("TELEGRAM_MODE", "pigeon"),
         ("LOG_LEVEL", "LOUD"),
         ("TELEGRAM_MANAGERS_CHAT_ID", "@managers"),
