@@ -72,7 +72,8 @@ _DELAY = Statement("update deliveries set next_try_at = :until where id = :id")
 _END = Statement(
     """
     update deliveries set state = :state, next_try_at = :next_try_at, finished_at = :finished_at, error = :error,
-                          code = :code, external_id = :external_id, result = :result, attempts = attempts - :refund
+                          code = :code, external_id = :external_id, result = :result,
+                          attempts = case when attempts > :attempt then attempts else :counted end
     where id = :id and state <> 6
     """
 )
@@ -352,7 +353,8 @@ def end(conn: Connection, ended: Iterable[Ended], *, now: int) -> None:
                 e.code,
                 e.external_id,
                 None if e.result is None else orjson.dumps(e.result, default=str).decode(),
-                e.refund,
+                e.taken.attempt,
+                e.taken.attempt - e.refund,  # not "one less": it is written again when its commit was not answered
                 e.taken.id,
             )
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -70,6 +71,10 @@ async def in_chaos(
             if postgres is None:
                 await database.open()
             yield load, database, chaos
+        except AssertionError as error:
+            kept = Path(tempfile.mkdtemp(prefix="fixit-chaos-"))
+            shutil.copytree(folder, kept, dirs_exist_ok=True)
+            raise AssertionError(f"{error}; FIXIT_CHAOS_SEED={SEED}; what the processes left is in {kept}") from error
         finally:
             await database.close()
 
@@ -86,13 +91,7 @@ def report(chaos: Chaos, never_met: list[str]) -> list[str]:
 
 async def survives(load: Load, database: Database, chaos: Chaos, capsys: pytest.CaptureFixture[str]) -> None:
     told: list[str] = []
-    try:
-        await check(load, database, told.append)
-    except AssertionError:
-        kept = Path(tempfile.mkdtemp(prefix="fixit-chaos-"))
-        for log in {child.log for child in chaos.children}:
-            (kept / log.name).write_bytes(log.read_bytes())
-        raise AssertionError(f"FIXIT_CHAOS_SEED={SEED}; the logs are in {kept}") from None
+    await check(load, database, told.append)
     injected = chaos.injected()
     possible = {"=".join(fault) for fault in possible_faults(chaos.database_url, serves=True, works=True)}
     with capsys.disabled():

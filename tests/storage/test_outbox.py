@@ -228,3 +228,12 @@ async def test_a_row_of_a_doubtful_turn_is_settled_before_it_is_sent(database: D
     assert keys(await take(database)) == ["b"]
     [found] = await database.write(lambda conn: outbox.unknown_due(conn, now=NOW))
     assert (found.key, found.is_doubtful) == ("a", True)
+
+
+async def test_an_end_that_is_written_twice_counts_once(database: Database) -> None:
+    await add(database, wish("a1"))
+    [row] = await take(database)
+    for _ in range(2):  # its first commit was not answered
+        await end(database, row, DeliveryState.WAITING, refund=1)
+    [again] = await take(database)
+    assert again.attempt == 1
