@@ -67,6 +67,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
         "key": "ids of documents, comments and groups: tells news from repeats, for ever",
         "state": "revisions, sums and times of a document",
     },
+    "schema_floor": {"revision": "of a migration"},
     "leases": {"name": "of a job of ours", "owner": "one of our processes"},
     "flows": {"name": "of a flow"},
     "flow_versions": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -42,7 +43,7 @@ def block(begins: str) -> str:
 def run(commands: str, folder: Path, *, user: list[str] | None = None, **environment: str) -> str:
     """As a person would: one after another, stopping at the first that fails."""
     ended = subprocess.run(
-        [*(user or []), "sh", "-euc", commands.replace("python ", f"{sys.executable} ")],
+        [*(user or []), "sh", "-euc", commands.replace("python ", f"{shlex.quote(sys.executable)} ")],
         cwd=folder,
         env={"PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "PATH": os.environ["PATH"], **environment},
         capture_output=True,
@@ -175,7 +176,11 @@ async def test_any_point_in_time(server_folder: Path, postgres_server: PostgresS
         [(moment,)] = await rows(url, "select cast(clock_timestamp() as text)")
         await put(url, "after the moment")
         [(segment,)] = await rows(url, "select pg_walfile_name(pg_switch_wal())")
-        await until(lambda: (archive / segment).exists(), "the log was not archived")
+
+        async def is_archived() -> bool:  # not "is there": it may be half copied
+            return await rows(url, f"select last_archived_wal >= '{segment}' from pg_stat_archiver") == [(True,)]
+
+        await until(is_archived, "the log was not archived")
         as_server("pg_ctl -D data -m immediate stop")
 
         shown = block("recovery.signal")
