@@ -156,22 +156,27 @@ async def test_an_upgrade_while_people_talk(
             await child.start()
         load = Load(servers, ("whatsapp", "telegram"))
         load.start()
-        await until(lambda: len(load.people) > 5, "nobody talks to the old version", within_s=60)
+        await until(lambda: heard(load) > 12, "nobody talks to the old version", within_s=120)
         database = connect(url)
         await database.open()
         before = await database.read(migrate.current)
         await database.write(migrate.upgrade)  # under the feet of the old version
         assert before != await database.read(migrate.current)
-        seen = len(load.people)
-        await until(lambda: len(load.people) > seen + 4, "the old version stopped on the new schema", within_s=60)
+        seen = heard(load)
+        await until(lambda: heard(load) > seen + 12, "the old version stopped on the new schema", within_s=120)
         for child in children:  # one after the other: for a while both are at work
             assert await child.stop() == 0
             child.environment["PYTHONPATH"] = str(ROOT)
             await child.start()
-            seen = len(load.people)
-            await until(lambda seen=seen: len(load.people) > seen, "nobody is answered", within_s=60)  # type: ignore[misc]
+            seen = heard(load)
+            await until(lambda seen=seen: heard(load) > seen + 3, "nobody is answered", within_s=120)  # type: ignore[misc]
         await rest(load, servers, children, database, capsys)
         await database.close()
+
+
+def heard(load: Load) -> int:
+    """So many questions were answered up to now."""
+    return sum(person.answered for person in load.people)
 
 
 def unpack(commit: str, folder: Path) -> None:
