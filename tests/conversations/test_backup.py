@@ -161,6 +161,7 @@ async def test_a_busy_day_goes_on_from_the_copy_of_its_middle(stage: Stage, tmp_
     said = {person.name: [line["text"] for line in person.transcript() if line["from"] == "bot"] for person in people}
 
     await put_back(stage, copy)
+    await stage.passes(seconds=61, unquiet=True)  # what was being sent waits for its status first
     await stage.quiet()
     assert sorted(issue["id"] for issue in world.okdesk.issues) == issues
     for person in people:
