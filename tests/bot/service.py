@@ -10,6 +10,7 @@ import base64
 import hmac
 import io
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -191,3 +192,12 @@ async def given_dialog(service: FixitService, *, subjects: list[str], phone: str
         return dialog_id
 
     return await service.database.write(make)
+
+
+def telegram_update(update_id: int, said: str, *, person: int = 77) -> bytes:
+    """What Telegram posts when somebody writes just now."""
+    message = {
+        "message_id": update_id, "date": int(time.time()), "chat": {"id": person, "type": "private"},
+        "from": {"id": person, "is_bot": False, "first_name": "Анна"}, "text": said,
+    }  # fmt: skip
+    return json.dumps({"update_id": update_id, "message": message}).encode()

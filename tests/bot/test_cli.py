@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from storage import migrate
 from tests.conftest import PostgresServer, free_port
+from tests.waiting import until
 
 ROOT = Path(__file__).parent.parent.parent
 FLOWS = ROOT / "dialogs" / "flows"
@@ -142,15 +144,12 @@ def test_serve_starts_answers_and_ends_cleanly_on_sigterm(tmp_path: Path) -> Non
 
 
 def _ready(port: int) -> str:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=1) as answer:
-                return str(answer.read().decode())
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
+    def look() -> str | None:
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=1) as answer:
+            return str(answer.read().decode())
+        return None
+
+    return str(asyncio.run(until(look, "it does not get ready", within_s=30)))
 
 
 @pytest.mark.postgres

@@ -22,7 +22,7 @@ from storage.clock import to_ms
 from storage.inbox import NewEvent
 from storage.outbox import Ended, NewDelivery
 from storage.tables import DeliveryState, EventState, metadata
-from tests.bot.service import EVERYTHING, Alone, Answered, alone, given_dialog
+from tests.bot.service import EVERYTHING, Alone, Answered, alone, given_dialog, telegram_update
 from tests.bot.test_cli import ROOT
 from tests.stage import BEARER, migrated
 from tests.waiting import until
@@ -52,14 +52,6 @@ async def stop_work(service: Alone) -> None:
     await asyncio.gather(*inner._loops)
 
 
-def said(number: int, words: str, *, person: int = 77) -> bytes:
-    message = {
-        "message_id": number, "date": int(time.time()), "chat": {"id": person, "type": "private"},
-        "from": {"id": person, "is_bot": False, "first_name": "Анна"}, "text": words,
-    }  # fmt: skip
-    return json.dumps({"update_id": number, "message": message}).encode()
-
-
 def dead(number: int, body: bytes, error: str, *, kind: str = "message", source: str = "telegram") -> NewEvent:
     now = int(time.time() * 1000)
     key = f"telegram:{number}"
@@ -67,7 +59,7 @@ def dead(number: int, body: bytes, error: str, *, kind: str = "message", source:
 
 
 def greeting(number: int) -> NewEvent:
-    return dead(number, said(number, "/start", person=1000 + number), f"KeyError: '{number}'")
+    return dead(number, telegram_update(number, "/start", person=1000 + number), f"KeyError: '{number}'")
 
 
 async def put(service: Alone, *new: NewEvent) -> list[int]:
@@ -339,8 +331,19 @@ async def test_a_dry_run_of_a_talk_plays_its_messages_one_after_another(service:
     await stop_work(service)
     words = ("/start", "3", "течёт и шумит")
     now = int(time.time() * 1000)
-    new = [NewEvent("telegram", f"t{n}", "message", "telegram:77", said(n, one), now + n, state=EventState.DEAD,
-                    error="x") for n, one in enumerate(words)]  # fmt: skip
+    new = [
+        NewEvent(
+            "telegram",
+            f"t{n}",
+            "message",
+            "telegram:77",
+            telegram_update(n, one),
+            now + n,
+            state=EventState.DEAD,
+            error="x",
+        )
+        for n, one in enumerate(words)
+    ]
     await put(service, *new)
     [group] = await groups(service)
     dry = (await replay(service, group["group"], dry_run=True)).json
@@ -358,7 +361,9 @@ async def test_a_dry_run_beside_a_working_service_disturbs_nobody(service: Alone
 
     async def customers() -> None:
         for number in range(40):
-            assert (await service.telegram(said(5000 + number, "/start", person=5000 + number))).status == 200
+            assert (
+                await service.telegram(telegram_update(5000 + number, "/start", person=5000 + number))
+            ).status == 200
 
     answers = await asyncio.gather(customers(), *(replay(service, group["group"], dry_run=True) for _ in range(3)))
     for answer in answers[1:]:
@@ -372,7 +377,7 @@ async def test_a_dry_run_beside_a_working_service_disturbs_nobody(service: Alone
 
 async def test_a_dry_run_of_what_waits_is_refused_like_its_replay(service: Alone) -> None:
     await stop_work(service)
-    [id_] = await put(service, NewEvent("telegram", "w", "message", "k", said(1, "/start"), 1))
+    [id_] = await put(service, NewEvent("telegram", "w", "message", "k", telegram_update(1, "/start"), 1))
     path = f"/api/v1/webhooks/events/{id_}/replay"
     for body in (None, b"{}", b'{"dry_run": true}', b'{"dry_run": false}'):
         answer = await service.request("POST", path, body, BEARER)
@@ -450,7 +455,7 @@ async def _has_dialogs(service: Alone, number: int) -> bool:
 
 async def test_wrong_use_of_replay_is_one_sentence(service: Alone) -> None:
     await stop_work(service)
-    [waiting] = await put(service, NewEvent("telegram", "w", "message", "k", said(1, "/start"), 1))
+    [waiting] = await put(service, NewEvent("telegram", "w", "message", "k", telegram_update(1, "/start"), 1))
     for arguments in (["--dead", "--group", "x"], ["1", "--dead"], ["1", "--group", "x"], ["--dry-run"],
                       ["--dead", "--force"], ["--group", "nothing\x1b[2J"]):  # fmt: skip
         code, out, err = await fixit(service, "events", "replay", *arguments)

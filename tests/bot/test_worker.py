@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +20,7 @@ from storage import inbox, timers
 from storage.clock import to_ms
 from storage.inbox import NewEvent
 from storage.tables import EventState
-from tests.bot.service import EVERYTHING, Alone, alone, given_dialog
+from tests.bot.service import EVERYTHING, Alone, alone, given_dialog, telegram_update
 from tests.conftest import PostgresServer
 from tests.conversations.people import World
 from tests.conversations.test_lead import orders_repair
@@ -42,15 +41,6 @@ async def service(database_url: str) -> AsyncIterator[Alone]:
         await migrated(database_url)
     async with alone(database_url, **EVERYTHING) as service:
         yield service
-
-
-def update(update_id: int, said: str, *, person: int = 77) -> bytes:
-    date = int(time.time())
-    message = {
-        "message_id": update_id, "date": date, "chat": {"id": person, "type": "private"},
-        "from": {"id": person, "is_bot": False, "first_name": "Анна"}, "text": said,
-    }  # fmt: skip
-    return json.dumps({"update_id": update_id, "message": message}).encode()
 
 
 async def put(service: Alone, *new: NewEvent) -> list[int]:
@@ -79,7 +69,7 @@ async def test_a_poisoned_event_stops_nobody_else_and_is_dead_after_its_attempts
     monkeypatch.setattr(worker_module, "POLL_S", 0.02)
     [bad] = await put(service, poison(service, "p1"))
     for number in range(20):
-        assert (await service.telegram(update(number, "/start", person=100 + number))).status == 200
+        assert (await service.telegram(telegram_update(number, "/start", person=100 + number))).status == 200
 
     async def is_dead() -> bool:
         return bool((await states(service, bad))[0].state == EventState.DEAD)
@@ -128,7 +118,7 @@ async def test_a_replayed_event_is_handled_once_more_from_the_start(service: Alo
 
 async def test_replaying_a_message_that_was_handled_asks_nobody_twice(service: Alone) -> None:
     """The replay is a turn of its own: a start command at its own first question only repeats the question."""
-    await service.telegram(update(1, "/start"))
+    await service.telegram(telegram_update(1, "/start"))
     await service.handled()
     [event] = await service.events(source="telegram")
     await service.database.write(lambda conn: inbox.replay(conn, [event["id"]]))
@@ -141,7 +131,7 @@ async def test_replaying_a_message_that_was_handled_asks_nobody_twice(service: A
 
 async def test_messages_of_one_person_are_answered_in_their_order_and_each_in_a_turn_of_its_own(service: Alone) -> None:
     for number, said in enumerate(("/start", "3", "течёт и шумит", "Анна", "8 912 345 67 89")):
-        await service.telegram(update(number, said))
+        await service.telegram(telegram_update(number, said))
     await service.handled()
     [dialog] = await service.rows("select * from dialogs")
     assert (dialog.step, dialog.turn) == ("lead.place", 5)
@@ -153,7 +143,7 @@ async def test_messages_of_one_person_are_answered_in_their_order_and_each_in_a_
 async def test_after_an_outage_silence_is_counted_from_the_answer_and_not_from_the_message(service: Alone) -> None:
     now = service.service.clock.now()
     written = int((now - timedelta(hours=5)).timestamp())
-    late = orjson.loads(update(1, "/start"))
+    late = orjson.loads(telegram_update(1, "/start"))
     late["message"]["date"] = written
     await service.telegram(orjson.dumps(late))
     await service.handled()
@@ -170,11 +160,11 @@ async def test_an_album_is_one_message_however_it_arrives(service: Alone, monkey
 
     monkeypatch.setattr(customer_message, "ALBUM_WAIT", timedelta(seconds=0.3))
     for number, said in enumerate(("/start", "3", "течёт и шумит", "Анна", "8 912 345 67 89")):
-        await service.telegram(update(number, said))
+        await service.telegram(telegram_update(number, said))
     await service.handled()
 
     def picture(update_id: int) -> bytes:
-        whole = json.loads(update(update_id, ""))
+        whole = json.loads(telegram_update(update_id, ""))
         del whole["message"]["text"]
         photo = {"file_id": f"P{update_id}", "file_unique_id": f"U{update_id}", "width": 9, "height": 9, "file_size": 9}
         whole["message"] |= {"media_group_id": "g1", "photo": [photo]}
@@ -305,7 +295,7 @@ async def test_several_processes_handle_every_message_once(postgres_server: Post
             await other.start()
         try:
             posts = [
-                service.telegram(update(100 * person + number, said, person=1000 + person))
+                service.telegram(telegram_update(100 * person + number, said, person=1000 + person))
                 for number, said in enumerate(("/start", "3", "течёт и шумит", "Анна", "8 912 345 67 89"))
                 for person in range(15)
             ]
