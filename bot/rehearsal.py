@@ -167,6 +167,10 @@ def _cannot(event_id: int, row: Any | None) -> Rehearsed | None:
         return Rehearsed(event_id, None, "there is no such event")
     if row.state not in (EventState.DONE, EventState.IGNORED, EventState.DEAD):
         return Rehearsed(event_id, None, "it has not been handled yet", row.source, row.kind)
+    if not row.body:
+        return Rehearsed(
+            event_id, None, "it has no body: nothing was sent, or the years removed it", row.source, row.kind
+        )
     return None
 
 

@@ -465,3 +465,10 @@ async def test_wrong_use_of_replay_is_one_sentence(service: Alone) -> None:
         code, out, err = await fixit(service, "events", "replay", str(waiting), "424242", *flags)
         assert code == 1
         assert "not been handled yet" in out + err
+
+
+async def test_an_event_without_a_body_is_not_said_to_be_done_by_a_replay(service: Alone) -> None:
+    new = NewEvent("okdesk", "empty", "unreadable", "k", b"", 1, state=EventState.DEAD, error="x")
+    [stored] = await service.database.write(lambda conn: inbox.put(conn, [new]))
+    [told] = await service.service.rehearsal().play([stored.id])
+    assert (told.state, told.sentence) == (None, "it has no body: nothing was sent, or the years removed it")
